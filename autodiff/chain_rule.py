@@ -1,0 +1,332 @@
+"""The chain rule: cotangents walk from the outputs of a graph to its inputs.
+
+Knows nodes and what a declared operation offers: `rules` (one for each argument) or `joint` (one for all). Does on
+behalf of every rule what no rule should have to: sums over broadcast axes, casts to the argument's dtype, checks
+shapes, and keeps an exact zero zero. Knows no mathematics beyond adding up.
+
+Complex numbers: in here a cotangent is the plain transpose, without conj. Whoever hands cotangents in or out applies
+conj, and so gets PyTorch's convention.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .graph import Leaf, Node, Variable, label, wrap
+from .memory import newest_write, written_since
+
+_by_number = attrgetter("number")
+
+
+def propagate(
+    seeds: Mapping[Node, Any],
+    targets: Iterable[Node] | None = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> dict[Node, Any]:
+    """Return the cotangent that arrives at each leaf, or at each of `targets`, when `seeds` start at the outputs.
+
+    seeds         cotangents by node: arrays, or Tensors under create_graph
+    targets       nodes to stop at; only paths that lead to them are walked
+    retain_graph  keep what the nodes saved, for another pass
+    create_graph  give the rules Tensors, so that the pass is itself recorded
+    """
+    order = _ordered(seeds)
+    wanted = None if targets is None else set(targets)
+    needed = None if wanted is None else _leading_to(wanted, order)
+    _check_unconsumed(order, needed, wanted)
+    last_write = newest_write()
+    pending: dict[Node, Any] = dict(seeds)
+    owned: set[Node] = set()  # whose pending cotangent is memory of this pass alone, free to be added to in place
+    arrived: dict[Node, Any] = {}
+    # invalid='raise' reports 0*inf and 0/0, the makings of a false nan; a rule that raises is run again with care.
+    with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
+        for node in order:
+            if needed is not None and node not in needed:
+                continue
+            g = pending.pop(node, None)
+            if g is None:
+                continue
+            if node.notes is not None:
+                g = _attend(node, g, create_graph)
+            operation = node.operation
+            if operation is None or wanted is not None:
+                if wanted is None or node in wanted:
+                    arrived[node] = g
+                    if operation is None or not any(parent in needed for parent in node.parents):  # type: ignore[operator]
+                        continue  # the walk ends here, and leaves what lies beyond as it is
+            if node.number < last_write:
+                _check_unwritten(node)
+            if not operation.plain:
+                if operation.special is None or not operation.special(node, g, pending, owned, needed, create_graph):
+                    for parent, d in zip(node.parents, _jointly(node, g, needed, create_graph)):
+                        if parent is not None and d is not None and (needed is None or parent in needed):
+                            add_to(pending, owned, parent, fitted(d, parent, node))
+            else:
+                saved = node.saved if not create_graph else operation.as_tensors(node)
+                for parent, rule, arguments in zip(node.parents, operation.rules, saved):
+                    if parent is None or (needed is not None and parent not in needed):
+                        continue
+                    try:
+                        d = rule(g, *arguments)
+                    except FloatingPointError:
+                        d = _carefully(operation, rule, g, arguments)
+                    if type(d) is not np.ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:
+                        d = fitted(d, parent, node)
+                    so_far = pending.get(parent)
+                    if so_far is None:
+                        pending[parent] = d
+                    elif parent in owned:
+                        so_far += d
+                    else:
+                        pending[parent] = so_far = so_far + d
+                        if type(so_far) is np.ndarray:
+                            owned.add(parent)
+            if not retain_graph:
+                node.saved = None
+    return arrived
+
+
+def _ordered(seeds: Iterable[Node]) -> list[Node]:
+    order = list(seeds)
+    seen = set(order)
+    for node in order:  # the list grows as it is walked: no recursion, whatever the depth
+        for parent in node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                order.append(parent)
+    order.sort(key=_by_number, reverse=True)
+    return order
+
+
+def _leading_to(targets: set[Node], order: list[Node]) -> set[Node]:
+    needed = set(targets)
+    for node in reversed(order):
+        if any(parent in needed for parent in node.parents):
+            needed.add(node)
+    return needed
+
+
+def _check_unconsumed(order: list[Node], needed: set[Node] | None, wanted: set[Node] | None) -> None:
+    consumed = None
+    for node in order:
+        if node.saved is None and (needed is None or node in needed):
+            if wanted is not None and node in wanted and not any(p in needed for p in node.parents if p):  # type: ignore[operator]
+                continue  # the walk stops here: nothing of it is needed
+            consumed = node
+            break
+    if consumed is not None:
+        raise RuntimeError(
+            f"backward: the graph was already consumed; the first consumed operation is {describe(consumed)}. Usually a "
+            "part of the graph was built once, outside the loop, and is walked again in each round: build it inside. "
+            "To walk one graph twice on purpose, give the first pass retain_graph=True."
+        )
+
+
+def describe(node: Node) -> str:
+    """Return words that tell a reader which node this is."""
+    shape = "several outputs" if node.shape is None else f"shape {node.shape}"
+    text = f"'{label(node)}' ({shape}"
+    if node.notes is not None and node.notes.groups:
+        text += f", the result of {node.notes.groups[-1].name}"
+    if node.notes is not None and node.notes.record is not None and node.notes.record.source:
+        text += f", at {node.notes.record.source}"
+    return text + ")"
+
+
+def _check_unwritten(node: Node) -> None:
+    for array in _arrays(node.saved):
+        what = written_since(array, node.number)
+        if what is not None:
+            raise RuntimeError(
+                f"backward: an array that operation {describe(node)} saved was changed afterwards, by {what}. Its "
+                "derivative can no longer be computed. Change a copy (clone()), or make the change after backward()."
+            )
+
+
+def _arrays(saved: Any) -> list[np.ndarray]:
+    if isinstance(saved, np.ndarray):
+        return [saved]
+    if isinstance(saved, dict):
+        saved = saved.values()
+    elif not isinstance(saved, (tuple, list)):
+        return []
+    return [array for part in saved for array in _arrays(part)]
+
+
+def _jointly(node: Node, g: Any, needed: set[Node] | None, create_graph: bool) -> Any:
+    needs = tuple([parent is not None and (needed is None or parent in needed) for parent in node.parents])
+    try:
+        return node.operation.joint(g, node, needs, create_graph)
+    except FloatingPointError:
+        with np.errstate(all="ignore"):
+            return node.operation.joint(g, node, needs, create_graph)
+
+
+def add_to(pending: dict[Node, Any], owned: set[Node], parent: Node, d: Any) -> None:
+    """Add `d` to what has arrived at `parent` so far; in place where the sum is memory of this pass."""
+    so_far = pending.get(parent)
+    if so_far is None:
+        pending[parent] = d
+    elif parent in owned:
+        so_far += d
+    else:
+        pending[parent] = so_far = so_far + d
+        if type(so_far) is np.ndarray:
+            owned.add(parent)
+
+
+def own_buffer(pending: dict[Node, Any], owned: set[Node], parent: Node) -> np.ndarray:
+    """Return the pending cotangent of `parent` as an array that may be added to in place."""
+    buffer = pending.get(parent)
+    if buffer is None:
+        buffer = pending[parent] = np.zeros(parent.shape, parent.dtype)
+    elif parent not in owned:
+        buffer = pending[parent] = np.array(buffer)
+    owned.add(parent)
+    return buffer  # type: ignore[no-any-return]
+
+
+def fitted(d: Any, parent: Node, node: Node) -> Any:
+    """Return the contribution `d` of `node` in the shape and dtype of `parent`."""
+    if not hasattr(d, "dtype"):
+        d = np.asarray(d)
+    if d.shape != parent.shape:
+        d = _summed_to(d, parent, node)
+    if d.dtype != parent.dtype:
+        if d.dtype.kind == "c" and parent.dtype.kind != "c":
+            d = d.real
+        d = d.astype(parent.dtype)
+    return d
+
+
+def _summed_to(d: Any, parent: Node, node: Node) -> Any:
+    shape, have = parent.shape, d.shape
+    lead = len(have) - len(shape)
+    trailing = have[lead:] if lead >= 0 else ()
+    if lead < 0 or any(m != n and n != 1 for m, n in zip(trailing, shape)):
+        raise ValueError(
+            f"the rule of operation '{node.operation.name}' for argument '{node.operation.argument_of(node, parent)}' "
+            f"returned shape {have}, expected {shape} (or a shape that broadcasting makes of it)"
+        )
+    axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and have[lead + i] != 1))
+    return d.sum(axis=axes).reshape(shape)
+
+
+def _carefully(operation: Any, rule: Any, g: Any, arguments: Any) -> Any:
+    """Run `rule` again where it met 0*inf or 0/0: an incoming zero stays zero where the local derivative is infinite."""
+    with np.errstate(all="ignore"):
+        d = rule(g, *arguments)
+        if not operation.elementwise:
+            return d
+        raw_g, raw_d = _raw(g), _raw(d)
+        local = _raw(rule(np.ones_like(raw_g), *(_raw(a) for a in arguments)))
+        false_nan = (raw_g == 0) & np.isnan(raw_d) & np.isinf(local)
+        return np.where(false_nan, np.zeros((), raw_d.dtype), d) if false_nan.any() else d
+
+
+def _raw(value: Any) -> Any:
+    return value._data if isinstance(value, Variable) else value
+
+
+def _attend(node: Node, g: Any, create_graph: bool) -> Any:
+    """Run the hooks of `node` on its accumulated gradient, then keep it where that was asked for."""
+    notes = node.notes
+    assert notes is not None
+    if notes.hooks:
+        with np.errstate(all="warn"):
+            for hook in tuple(notes.hooks.values()):
+                replacement = hook(handed_out(g, node, create_graph))
+                if replacement is not None:
+                    g = _replacement(replacement, node, create_graph)
+    if notes.retained is not None:
+        tensor = notes.retained()
+        if tensor is not None:
+            deposit(tensor, outward(g), create_graph, shared=True)
+    if notes.record is not None:
+        notes.record.note_gradient(g, node)
+    return g
+
+
+def handed_out(g: Any, node: Node, create_graph: bool) -> Any:
+    """Return a cotangent as a caller sees it: a Tensor, read-only, in PyTorch's convention."""
+    if create_graph:
+        return outward(g)
+    array = np.asarray(outward(g)).view()
+    array.flags.writeable = False
+    return wrap(array)
+
+
+def _replacement(value: Any, node: Node, create_graph: bool) -> Any:
+    data = _raw(value)
+    array = np.asarray(data)
+    if array.shape != node.shape or array.dtype.kind not in "fciu":
+        raise ValueError(
+            f"a gradient hook of {describe(node)} returned shape {array.shape} and dtype {array.dtype}; "
+            f"expected shape {node.shape} and dtype {node.dtype} (or None, to leave the gradient as it is)"
+        )
+    if not create_graph:
+        return outward(array.astype(node.dtype))
+    return outward(fitted(value if isinstance(value, Variable) else wrap(array), node, node))
+
+
+def outward(g: Any) -> Any:
+    """Cross the border between the plain transpose (inside) and PyTorch's convention (outside), either way."""
+    return g.conj() if g.dtype.kind == "c" else g
+
+
+def inward(gradient: Any, tensor: Any, what: str, create_graph: bool) -> Any:
+    """Return a caller's cotangent for `tensor` as a seed, checked against its shape."""
+    array = np.asarray(_raw(gradient))
+    if array.shape != tensor._data.shape:
+        called = f" '{tensor.name}'" if tensor.name else ""
+        raise ValueError(f"{what}: the gradient has shape {array.shape}, expected {tensor._data.shape}, that of the tensor{called}")
+    if array.dtype.kind not in "fciub":
+        raise TypeError(f"{what}: the gradient has dtype {array.dtype}, expected numbers")
+    dtype = tensor._data.dtype
+    if array.dtype.kind == "c" and dtype.kind != "c":
+        raise TypeError(f"{what}: the gradient is complex ({array.dtype}), the tensor real ({dtype})")
+    if create_graph:
+        seed = gradient if isinstance(gradient, Variable) else wrap(array)
+        return outward(seed if array.dtype == dtype else seed.astype(dtype))  # type: ignore[attr-defined]
+    return outward(array.astype(dtype, copy=False))
+
+
+def deposit(tensor: Any, g: Any, create_graph: bool, shared: bool) -> None:
+    """Add `g` to `tensor.grad`, which has writable, contiguous memory of its own.
+
+    shared  whether somebody besides the caller may hold the memory of `g`
+    """
+    if create_graph:
+        tensor._grad = (+g if shared else g) if tensor._grad is None else tensor._grad + g
+        return
+    if isinstance(g, Variable):
+        g = g._data
+    if tensor._grad is not None:
+        if tensor._grad._node is not None:
+            tensor._grad = tensor._grad + wrap(g)
+        else:
+            tensor._grad._data = np.asarray(tensor._grad._data + g)
+        return
+    if shared or type(g) is not np.ndarray or g.base is not None or not (g.flags.c_contiguous and g.flags.writeable):
+        g = np.array(g, order="C")
+    tensor._grad = wrap(g)
+
+
+def accumulate(arrived: dict[Node, Any], create_graph: bool) -> None:
+    """Add what has arrived at leaves to their `.grad`."""
+    for node in builtins.list(arrived):
+        g = arrived.pop(node)
+        tensor = node.tensor() if isinstance(node, Leaf) else None
+        if tensor is None:
+            continue
+        # Two references are the name and the call: nobody else holds this array, so no copy is needed.
+        shared = sys.getrefcount(g) > 2
+        g = outward(g)
+        deposit(tensor, g, create_graph, shared)

@@ -1,0 +1,1 @@
+"""The calculus: every operation beside its derivative, one family a file."""

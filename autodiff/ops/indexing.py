@@ -1,0 +1,195 @@
+"""Reading and writing parts of an array, and sorting, which is reading in another order."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from ..chain_rule import fitted, own_buffer
+from ..declaration import operation, untracked
+from ..graph import Node
+
+
+def is_basic(index: Any) -> bool:
+    """Return whether NumPy reads this index as a view: integers, slices, newaxis and ellipsis only."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) and not isinstance(part, (bool, np.bool_)) for part in parts)
+
+
+def add_at(buffer: np.ndarray, index: Any, g: Any) -> None:
+    """Add `g` to `buffer` at `index`, as often as an element is named there."""
+    if is_basic(index) or all(isinstance(part, np.ndarray) and part.dtype == bool for part in _arrays_in(index)):
+        buffer[index] += g
+    else:
+        _add_repeated(buffer, index, g)
+
+
+def _arrays_in(index: Any) -> list[Any]:
+    parts = index if isinstance(index, tuple) else (index,)
+    return [p for p in parts if not (p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer)))]
+
+
+def _add_repeated(buffer: np.ndarray, index: Any, g: Any) -> None:
+    rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and rows.size > 64 and buffer.ndim > 1:
+        # Rows of a table: sorting and adding up runs is faster than np.add.at.
+        rows = np.where(rows < 0, rows + len(buffer), rows).ravel()
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        g = np.broadcast_to(g, (*np.shape(index if not isinstance(index, tuple) else index[0]), *buffer.shape[1:]))
+        buffer[ordered[starts]] += np.add.reduceat(g.reshape(len(rows), *buffer.shape[1:])[order], starts, axis=0)
+    else:
+        np.add.at(buffer, index, g)
+
+
+@operation(view=True)
+def getitem(x: Any, index: Any) -> Any:
+    """Return `x[index]`, with any index that NumPy takes."""
+    return x[index]
+
+
+@operation()
+def scatter_add(x: Any, index: Any, shape: Any) -> Any:
+    """Return zeros of `shape` with `x` added at `index`, as often as an element is named: the adjoint of `getitem`."""
+    out = np.zeros(shape, x.dtype)
+    add_at(out, index, x)
+    return out
+
+
+getitem.rules(lambda g, index, x_shape: scatter_add.either(g, index, x_shape))
+scatter_add.rules(lambda g, index: g[index])
+
+
+def _add_into_buffer(node: Node, g: Any, pending: Any, owned: Any, needed: Any, create_graph: bool) -> bool:
+    # All parts read from one array add into one buffer: reading it row by row costs one gradient array, not one a row.
+    parent = node.parents[0]
+    if create_graph or parent is None or g.dtype != parent.dtype:
+        return False
+    if needed is None or parent in needed:
+        add_at(own_buffer(pending, owned, parent), node.saved[0][0], g)
+    return True
+
+
+getitem.operation.special = _add_into_buffer
+
+
+@operation()
+def setitem(x: Any, index: Any, value: Any) -> Any:
+    """Return a copy of `x` with `value` written at `index`."""
+    out = np.array(x)
+    out[index] = value
+    return out
+
+
+setitem.rules(lambda g, index: setitem.either(g, index, 0), None, lambda g, index: _read_written(g, index))
+
+
+def _read_written(g: Any, index: Any) -> Any:
+    # Where an index names an element more than once, NumPy keeps one write: only that one has a gradient.
+    part = g[index]
+    if is_basic(index) or all(isinstance(p, np.ndarray) and p.dtype == bool for p in _arrays_in(index)):
+        return part
+    positions = np.arange(builtins.max(1, int(np.prod(g.shape)))).reshape(g.shape)[index]
+    last = np.empty(int(np.prod(g.shape)), dtype=np.intp)
+    order = np.arange(positions.size).reshape(positions.shape)
+    last[positions] = order
+    return part * (last[positions] == order)
+
+
+def _write_into_buffer(node: Node, g: Any, pending: Any, owned: Any, needed: Any, create_graph: bool) -> bool:
+    # The cotangent is handed from write to write in one buffer, each zeroing its part: many writes stay linear.
+    base, _, value = node.parents
+    if create_graph:
+        return False
+    index = node.saved[0][0] if node.saved[0] is not None else node.saved[2][0]
+    if value is not None and (needed is None or value in needed):
+        part = fitted(np.array(_read_written(g, index)), value, node)
+        pending[value] = pending[value] + part if value in pending else part
+        owned.add(value) if type(pending[value]) is np.ndarray else None
+    if base is not None and (needed is None or base in needed):
+        buffer = g if node in owned else np.array(g)
+        buffer[index] = 0
+        if base in pending:
+            own_buffer(pending, owned, base)
+            pending[base] += buffer
+        else:
+            pending[base] = fitted(buffer, base, node)
+            owned.add(base)
+    return True
+
+
+setitem.operation.special = _write_into_buffer
+
+
+@operation(np.take)
+def take(x: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
+    """Return the elements of `x` at `indices` along `axis` (of the flattened array where None)."""
+    if out is not None:
+        raise TypeError("take: out= is not supported with Tensors; assign the result instead")
+    return np.take(x, indices, axis, mode=mode)  # type: ignore[call-overload]
+
+
+def _untake(g: Any, x_shape: Any, indices: Any, axis: Any, mode: str) -> Any:
+    flat = (int(np.prod(x_shape)),) if axis is None else tuple(x_shape)
+    at = 0 if axis is None else axis % len(x_shape)
+    indices = np.asarray(indices)
+    if mode == "wrap":
+        indices = indices % flat[at]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, flat[at] - 1)
+    return scatter_add.either(g, (slice(None),) * at + (indices,), flat).reshape(x_shape)
+
+
+take.rules(_untake)
+
+
+def _along(indices: Any, axis: int) -> tuple[Any, ...]:
+    """Return the index that reads `indices` along `axis` and every other axis in step."""
+    shape = indices.shape
+    return tuple(
+        indices if a == axis else np.arange(n).reshape((1,) * a + (n,) + (1,) * (len(shape) - a - 1)) for a, n in enumerate(shape)
+    )
+
+
+@operation(np.take_along_axis)
+def take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Any:
+    """Return the elements of `x` that `indices`, of as many axes, names along `axis`."""
+    return np.take_along_axis(x, indices, axis)
+
+
+def _untake_along_axis(g: Any, x_shape: Any, indices: Any, axis: Any) -> Any:
+    if axis is None:
+        return scatter_add.either(g, (indices,), (int(np.prod(x_shape)),)).reshape(x_shape)
+    at = axis % len(x_shape)
+    # Axes besides `axis` may broadcast: those of x of length 1 are read at 0 throughout.
+    full = np.broadcast_to(indices, tuple(g.shape))
+    index = tuple(
+        part if a == at or x_shape[a] != 1 else np.zeros((1,) * g.ndim, np.intp) for a, part in enumerate(_along(full, at))
+    )
+    return scatter_add.either(g, index, x_shape)
+
+
+take_along_axis.rules(_untake_along_axis)
+
+
+@operation(np.sort)
+def sort(x: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+    """Return `x` in ascending order along `axis` (flattened first where None)."""
+    if order is not None:
+        raise TypeError("sort: order= is for structured arrays, which have no derivative")
+    return np.sort(x, axis, kind=kind, stable=stable)
+
+
+def _unsort(g: Any, x: Any, axis: Any) -> Any:
+    raw = np.asarray(x) if isinstance(x, np.ndarray) else x.numpy()
+    order = np.argsort(raw, axis=axis, kind="stable")
+    return _untake_along_axis(g, raw.shape, order, axis)
+
+
+sort.rules(_unsort)
+
+argsort = untracked(np.argsort)
+untracked(np.searchsorted, np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.lexsort, np.argpartition, np.digitize)

@@ -1,0 +1,145 @@
+"""The one record that drawings, explanations and error messages read: what `autodiff.trace()` keeps of each operation.
+
+Knows how to sum up an array and how to find the caller's line. Knows nothing of who reads the record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .graph import Node, Variable, label, listening
+
+WHOLE = 1000  # arrays up to this many elements are kept whole, larger ones as statistics
+
+library_folders = {os.path.dirname(os.path.abspath(__file__)) + os.sep}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is kept of an array too large to keep: shape, dtype, and figures over its finite elements."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    min: float
+    max: float
+    mean: float
+    std: float
+    nans: int
+    infinities: int
+
+
+def summed_up(array: Any) -> Any:
+    """Return a copy of a small array, the statistics of a larger one."""
+    array = np.asarray(array._data if isinstance(array, Variable) else array)
+    if array.size <= WHOLE:
+        return array.copy()
+    if array.dtype.kind == "c":
+        array = np.abs(array)
+    finite = array[np.isfinite(array)]
+    figures = (finite.min(), finite.max(), finite.mean(), finite.std()) if finite.size else (np.nan,) * 4
+    nans = int(np.isnan(array).sum())
+    return Statistics(array.shape, str(array.dtype), *(float(f) for f in figures), nans, array.size - finite.size - nans)
+
+
+@dataclass
+class Record:
+    """What a trace saw of one operation.
+
+    value     the output: an array, `Statistics`, or a tuple of these
+    gradient  the cotangent that arrived in the last backward pass; None before it
+    inputs    for each argument: its array or Statistics, or None where it is no array
+    names     for each argument: the Tensor's name, or None
+    seconds   forward time
+    source    "file:line" of the caller
+    """
+
+    value: Any
+    inputs: tuple[Any, ...]
+    names: tuple[str | None, ...]
+    seconds: float
+    source: str
+    gradient: Any = None
+    foreign: list[tuple[np.ndarray, int]] = field(default_factory=list, repr=False)
+
+    def note_gradient(self, g: Any, node: Node) -> None:
+        with np.errstate(all="ignore"):
+            self.gradient = tuple(None if part is None else summed_up(part) for part in g) if isinstance(g, list) else summed_up(g)
+        for array, checksum in self.foreign:
+            if _checksum(array) != checksum:
+                raise RuntimeError(
+                    f"backward: an array given to operation '{label(node)}' at {self.source} was changed between the forward and "
+                    "the backward pass, outside the library. Pass a copy, or change it after backward()."
+                )
+
+
+def _checksum(array: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)
+
+
+class Trace:
+    """The operations recorded under one `trace()`, in order.
+
+    nodes  their nodes; each carries its `Record` as `node.notes.record`
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __repr__(self) -> str:
+        return f"<trace of {len(self.nodes)} operations>"
+
+    def record(self, node: Node, y: Any, inputs: Any, seconds: float) -> Record:
+        self.nodes.append(node)
+        value = tuple(summed_up(part) for part in y) if isinstance(y, (tuple, list)) else summed_up(y)
+        seen = tuple(summed_up(v) if isinstance(v, (Variable, np.ndarray, np.generic, int, float, complex)) else None for v in inputs)
+        names = tuple(v.name if isinstance(v, Variable) else None for v in inputs)
+        made = Record(value, seen, names, seconds, caller())
+        for v in inputs:
+            array = v if isinstance(v, np.ndarray) else v._data if isinstance(v, Variable) and _is_foreign(v) else None
+            if array is not None:
+                made.foreign.append((array, _checksum(array)))
+        return made
+
+
+def _is_foreign(tensor: Variable) -> bool:
+    return tensor._memory is not None and getattr(tensor._memory, "foreign", False)
+
+
+def caller() -> str:
+    """Return "file:line" of the innermost frame outside the library."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(tuple(library_folders)):
+            return f"{name}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+@contextlib.contextmanager
+def trace() -> Iterator[Trace]:
+    """Keep, for each operation recorded inside: value, gradient, time and source line.
+
+    Arrays of up to 1,000 elements are kept whole, larger ones as `Statistics`. Drawings, explanations and error
+    messages read this record. A foreign array that is changed before the backward pass is reported.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with trace() as seen:
+    ...     y = (x * x).sum()
+    >>> y.backward()
+    >>> seen.nodes[0].notes.record.gradient
+    array([1., 1.])
+    """
+    with listening(Trace()) as seen:
+        yield seen

@@ -14,9 +14,9 @@ from .creation import arange, asarray, empty, eye, full, full_like, linspace, on
 from .declaration import composition, elementwise, fused, operation, untracked
 from .graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .ops.elementwise import (
-    abs, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype, cbrt, ceil, clip, conj, cos, cosh, deg2rad,
+    abs, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype, cbrt, ceil, clip, conj, cos, cosh, deg2rad, degrees,
     divide, exp, exp2, expm1, fabs, floor, floor_divide, heaviside, hypot, imag, log, log1p, log2, log10, logaddexp, maximum,
-    minimum, multiply, negative, positive, power, rad2deg, real, reciprocal, remainder, rint, round, sign, sin, sinh, sqrt,
+    minimum, multiply, negative, positive, power, rad2deg, radians, real, reciprocal, remainder, rint, round, sign, sin, sinh, sqrt,
     square, subtract, tan, tanh, trunc, where,
 )  # fmt: skip
 from .ops.indexing import argsort, getitem, scatter_add, setitem, sort, take, take_along_axis

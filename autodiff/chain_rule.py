@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Leaf, Node, Variable, label, wrap
+from .graph import Leaf, Node, Variable, enable_grad, is_grad_enabled, label, wrap
 from .memory import newest_write, written_since
 
 _by_number = attrgetter("number")
@@ -35,16 +35,21 @@ def propagate(
     seeds         cotangents by node: arrays, or Tensors under create_graph
     targets       nodes to stop at; only paths that lead to them are walked
     retain_graph  keep what the nodes saved, for another pass
-    create_graph  give the rules Tensors, so that the pass is itself recorded
+    create_graph  give the rules Tensors, so that the pass is itself recorded, also within `no_grad`
     """
+    if create_graph and not is_grad_enabled():
+        with enable_grad():
+            return propagate(seeds, targets, retain_graph, create_graph)
     order = _ordered(seeds)
     wanted = None if targets is None else set(targets)
     needed = None if wanted is None else _leading_to(wanted, order)
     _check_unconsumed(order, needed, wanted)
     last_write = newest_write()
     pending: dict[Node, Any] = dict(seeds)
-    owned: set[Node] = set()  # whose pending cotangent is memory of this pass alone, free to be added to in place
+    # Whose pending cotangent is memory of this pass alone, free to be added to in place; never so when that is recorded.
+    owned: set[Node] = _Nobody() if create_graph else set()
     arrived: dict[Node, Any] = {}
+    ndarray = np.ndarray
     # invalid='raise' reports 0*inf and 0/0, the makings of a false nan; a rule that raises is run again with care.
     with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
         for node in order:
@@ -55,42 +60,61 @@ def propagate(
                 continue
             if node.notes is not None:
                 g = _attend(node, g, create_graph)
+                owned.discard(node)  # a hook may have kept it
             operation = node.operation
             if operation is None or wanted is not None:
                 if wanted is None or node in wanted:
                     arrived[node] = g
+                    owned.discard(node)
                     if operation is None or not any(parent in needed for parent in node.parents):  # type: ignore[operator]
                         continue  # the walk ends here, and leaves what lies beyond as it is
             if node.number < last_write:
                 _check_unwritten(node)
             if not operation.plain:
-                if operation.special is None or not operation.special(node, g, pending, owned, needed, create_graph):
+                if operation.special is None or not _specially(node, g, pending, owned, needed, create_graph):
                     for parent, d in zip(node.parents, _jointly(node, g, needed, create_graph)):
                         if parent is not None and d is not None and (needed is None or parent in needed):
                             add_to(pending, owned, parent, fitted(d, parent, node))
+                if operation.index_only:
+                    continue
             else:
                 saved = node.saved if not create_graph else operation.as_tensors(node)
-                for parent, rule, arguments in zip(node.parents, operation.rules, saved):
+                rules, counts = operation.rules, operation.needs
+                i = -1  # counting by hand: a zip of four costs more than a multiplication
+                for parent in node.parents:
+                    i += 1
                     if parent is None or (needed is not None and parent not in needed):
                         continue
+                    kept = saved[i]
                     try:
-                        d = rule(g, *arguments)
+                        d = rules[i](g, kept) if counts[i] == 1 else rules[i](g, *kept)
                     except FloatingPointError:
-                        d = _carefully(operation, rule, g, arguments)
-                    if type(d) is not np.ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:
+                        d = _carefully(operation, rules[i], g, (kept,) if counts[i] == 1 else kept)
+                    if type(d) is not ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:
                         d = fitted(d, parent, node)
                     so_far = pending.get(parent)
                     if so_far is None:
                         pending[parent] = d
                     elif parent in owned:
-                        so_far += d
+                        try:
+                            so_far += d
+                        except FloatingPointError:
+                            pending[parent] = so_far  # inf - inf: the nan has been written by the time NumPy says so
                     else:
-                        pending[parent] = so_far = so_far + d
-                        if type(so_far) is np.ndarray:
+                        try:
+                            pending[parent] = so_far = so_far + d
+                        except FloatingPointError:
+                            pending[parent] = so_far = _quiet_sum(so_far, d)
+                        if type(so_far) is ndarray:
                             owned.add(parent)
             if not retain_graph:
                 node.saved = None
     return arrived
+
+
+class _Nobody(set[Node]):
+    def add(self, node: Node) -> None:
+        pass
 
 
 def _ordered(seeds: Iterable[Node]) -> list[Node]:
@@ -160,6 +184,16 @@ def _arrays(saved: Any) -> list[np.ndarray]:
     return [array for part in saved for array in _arrays(part)]
 
 
+def _specially(node: Node, *arguments: Any) -> bool:
+    with np.errstate(invalid="ignore"):  # such ways only add up: a nan out of them (inf - inf) is a true one
+        return bool(node.operation.special(node, *arguments))
+
+
+def _quiet_sum(a: Any, b: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return a + b
+
+
 def _jointly(node: Node, g: Any, needed: set[Node] | None, create_graph: bool) -> Any:
     needs = tuple([parent is not None and (needed is None or parent in needed) for parent in node.parents])
     try:
@@ -175,9 +209,10 @@ def add_to(pending: dict[Node, Any], owned: set[Node], parent: Node, d: Any) -> 
     if so_far is None:
         pending[parent] = d
     elif parent in owned:
-        so_far += d
+        with np.errstate(invalid="ignore"):
+            so_far += d
     else:
-        pending[parent] = so_far = so_far + d
+        pending[parent] = so_far = _quiet_sum(so_far, d)
         if type(so_far) is np.ndarray:
             owned.add(parent)
 
@@ -196,6 +231,9 @@ def own_buffer(pending: dict[Node, Any], owned: set[Node], parent: Node) -> np.n
 def fitted(d: Any, parent: Node, node: Node) -> Any:
     """Return the contribution `d` of `node` in the shape and dtype of `parent`."""
     if not hasattr(d, "dtype"):
+        if d is None:
+            argument = node.operation.argument_of(node, parent)
+            raise TypeError(f"the rule of operation '{node.operation.name}' for argument '{argument}' returned None")
         d = np.asarray(d)
     if d.shape != parent.shape:
         d = _summed_to(d, parent, node)
@@ -216,7 +254,8 @@ def _summed_to(d: Any, parent: Node, node: Node) -> Any:
             f"returned shape {have}, expected {shape} (or a shape that broadcasting makes of it)"
         )
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and have[lead + i] != 1))
-    return d.sum(axis=axes).reshape(shape)
+    with np.errstate(invalid="ignore"):
+        return d.sum(axis=axes).reshape(shape)
 
 
 def _carefully(operation: Any, rule: Any, g: Any, arguments: Any) -> Any:
@@ -228,7 +267,26 @@ def _carefully(operation: Any, rule: Any, g: Any, arguments: Any) -> Any:
         raw_g, raw_d = _raw(g), _raw(d)
         local = _raw(rule(np.ones_like(raw_g), *(_raw(a) for a in arguments)))
         false_nan = (raw_g == 0) & np.isnan(raw_d) & np.isinf(local)
-        return np.where(false_nan, np.zeros((), raw_d.dtype), d) if false_nan.any() else d
+        if not false_nan.any():
+            return d
+        zero = np.zeros((), raw_d.dtype)
+        return np.where(false_nan, zero, d if d is raw_d else _where_not(false_nan, rule, g, arguments, zero))
+
+
+def _where_not(excluded: np.ndarray, rule: Any, g: Any, arguments: Any, filling: np.ndarray) -> Any:
+    """Run an elementwise rule on Tensors, but not on the elements `excluded`: no derivative of it, of any order, sees those."""
+    included = ~excluded
+
+    def select(value: Any) -> Any:
+        if not isinstance(value, (Variable, np.ndarray)):
+            return value
+        wide: Any = np.broadcast_to(value, included.shape)  # type: ignore[arg-type]
+        return wide[included]
+
+    if not included.any():
+        return filling
+    position = (np.cumsum(included) - 1).clip(0).reshape(included.shape)
+    return rule(select(g), *map(select, arguments))[position]
 
 
 def _raw(value: Any) -> Any:
@@ -266,7 +324,8 @@ def handed_out(g: Any, node: Node, create_graph: bool) -> Any:
 def _replacement(value: Any, node: Node, create_graph: bool) -> Any:
     data = _raw(value)
     array = np.asarray(data)
-    if array.shape != node.shape or array.dtype.kind not in "fciu":
+    kinds = "fiuc" if node.dtype.kind == "c" else "fiu"
+    if array.shape != node.shape or array.dtype.kind not in kinds:
         raise ValueError(
             f"a gradient hook of {describe(node)} returned shape {array.shape} and dtype {array.dtype}; "
             f"expected shape {node.shape} and dtype {node.dtype} (or None, to leave the gradient as it is)"
@@ -303,30 +362,53 @@ def deposit(tensor: Any, g: Any, create_graph: bool, shared: bool) -> None:
 
     shared  whether somebody besides the caller may hold the memory of `g`
     """
+    before = tensor._grad
     if create_graph:
-        tensor._grad = (+g if shared else g) if tensor._grad is None else tensor._grad + g
+        tensor._grad = own_tensor(g if before is None else before + g)
         return
     if isinstance(g, Variable):
         g = g._data
-    if tensor._grad is not None:
-        if tensor._grad._node is not None:
-            tensor._grad = tensor._grad + wrap(g)
+    if before is not None:
+        if before._node is not None:
+            tensor._grad = own_tensor(before + wrap(g))
+        elif before._memory is not None:  # it has views, which must show the sum too
+            tensor._grad += wrap(g)
         else:
-            tensor._grad._data = np.asarray(tensor._grad._data + g)
+            before._data = np.asarray(np.add(before._data, g, order="C"))
         return
     if shared or type(g) is not np.ndarray or g.base is not None or not (g.flags.c_contiguous and g.flags.writeable):
         g = np.array(g, order="C")
     tensor._grad = wrap(g)
 
 
+def own_tensor(g: Any) -> Any:
+    """Return the recorded gradient `g` as a Tensor of its own, with writable, contiguous memory of its own."""
+    if not isinstance(g, Variable):  # a rule may return a constant
+        return wrap(np.array(g, order="C"))
+    if isinstance(g._node, Leaf):
+        g = +g  # type: ignore[operator]
+    return wrap(np.array(g._data, order="C"), g._node)
+
+
+def implicit_seed(tensor: Any, what: str, cure: str) -> np.ndarray:
+    """Return the cotangent that is meant where none was given: 1 for a single real number; else raise."""
+    if tensor._data.size != 1:
+        raise RuntimeError(f"{what}: a tensor of shape {tensor._data.shape} is not a single number; {cure}")
+    if tensor._data.dtype.kind == "c":
+        dtype = tensor._data.dtype
+        raise RuntimeError(f"{what}: a complex number ({dtype}) has no direction of its own; take .real or abs of it, or {cure}")
+    return np.ones(tensor._data.shape, tensor._data.dtype)
+
+
+_cell = [np.empty(0)]
+_ALONE = sys.getrefcount(_cell[0])  # of an object that one container holds: Pythons count the call itself differently
+
+
 def accumulate(arrived: dict[Node, Any], create_graph: bool) -> None:
     """Add what has arrived at leaves to their `.grad`."""
     for node in builtins.list(arrived):
-        g = arrived.pop(node)
+        shared = sys.getrefcount(arrived[node]) > _ALONE  # else nobody holds this array besides: no copy is needed
+        g = outward(arrived.pop(node))
         tensor = node.tensor() if isinstance(node, Leaf) else None
-        if tensor is None:
-            continue
-        # Two references are the name and the call: nobody else holds this array, so no copy is needed.
-        shared = sys.getrefcount(g) > 2
-        g = outward(g)
-        deposit(tensor, g, create_graph, shared)
+        if tensor is not None:
+            deposit(tensor, g, create_graph, shared)

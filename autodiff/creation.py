@@ -52,8 +52,8 @@ def ones(shape: Any, dtype: npt.DTypeLike = float, *, requires_grad: bool = Fals
 
 
 def full(shape: Any, fill_value: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
-    """Return a tensor filled with one number."""
-    return _made(np.full(shape, plain(fill_value), dtype), requires_grad)
+    """Return a tensor filled with one number (or with an array that broadcasts to `shape`)."""
+    return _made(np.full(shape, _constant(fill_value, "full"), dtype), requires_grad)
 
 
 def empty(shape: Any, dtype: npt.DTypeLike = float) -> Tensor:
@@ -87,9 +87,15 @@ def ones_like(x: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
     return _made(np.ones_like(plain(x), dtype), False)
 
 
-def full_like(x: Any, fill_value: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
+def full_like(x: Any, fill_value: Any, dtype: npt.DTypeLike | None = None, *, shape: Any = None) -> Tensor:
     """Return one number in the shape and dtype of `x`, untracked."""
-    return _made(np.full_like(plain(x), plain(fill_value), dtype), False)
+    return _made(np.full_like(plain(x), _constant(fill_value, "full_like"), dtype, shape=shape), False)
+
+
+def _constant(value: Any, name: str) -> Any:
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(f"{name}: a tracked fill value would leave the graph here; use broadcast_to(value, shape), or detach() it")
+    return plain(value)
 
 
 def _made(array: np.ndarray, requires_grad: bool) -> Tensor:
@@ -109,3 +115,4 @@ def stop_gradient(x: Any) -> Any:
 
 
 FUNCTIONS[np.copy] = lambda a, order="K", subok=False: a.clone()
+FUNCTIONS[np.full_like] = full_like

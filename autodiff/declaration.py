@@ -19,14 +19,19 @@ import inspect
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 from . import graph
 from .chain_rule import add_to, propagate
 from .graph import Group, Node, Variable, add_group, current_mode, next_number, notes_of, wrap
-from .memory import adopt_view, kept
+from .memory import Memory, adopt_constant, adopt_view, kept
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 OPERATIONS: dict[str, Operation] = {}
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
@@ -43,6 +48,22 @@ def bind(cls: type[Variable]) -> None:
     graph.bind(cls)
 
 
+class Function(Protocol):
+    """What a declaration makes: a function of Tensors and arrays, which returns a Tensor (several where it has several outputs).
+
+    operation  the declared operation
+    either     the same on what is given, for use inside rules: arrays give arrays, Tensors give Tensors
+    rules      says the rules, one for each argument up to the last that has a derivative
+    """
+
+    operation: Operation
+    either: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+    def rules(self, *rules: Callable[..., Any] | None) -> None: ...
+
+
 class Operation:
     """One declared operation.
 
@@ -50,11 +71,14 @@ class Operation:
     forward     a function of arrays
     arguments   the names of its parameters
     rules       for each argument its rule, None where it has no derivative; None for a joint operation
+    needs       for each rule, how many things it needs besides g; with one, a node saves it bare, else a tuple
+    saves       the arguments that some rule needs, by position
     picks       for each rule, where its parameters come from: an argument's index, then n for y, then n + 1 + index for shapes
     elementwise whether strong zeros apply
     plain       whether its rules, one for each argument, are all there is to it
     joint       for others: a function (g, node, needs, create_graph) that returns the gradients of all arguments
     special     a way to hand cotangents on that rules cannot say (adding in place), see chain_rule.propagate
+    index_only  whether its nodes save no array, so that they need not be consumed, and a drawing can still say which output one is
     """
 
     def __init__(self, name: str, forward: Callable[..., Any], arguments: Sequence[str], register: bool = True):
@@ -63,7 +87,9 @@ class Operation:
         self.arguments = tuple(arguments)
         self.rules: tuple[Callable[..., Any] | None, ...] | None = ()
         self.picks: tuple[tuple[int, ...], ...] = ()
-        self.pickers: tuple[Callable[[Any], tuple[Any, ...]], ...] = ()
+        self.pickers: tuple[Callable[[Any], Any], ...] = ()
+        self.needs: tuple[int, ...] = ()
+        self.saves: frozenset[int] = frozenset()
         self.defaults: dict[str, Any] = {}
         self.elementwise = False
         self.sequence = False
@@ -73,6 +99,7 @@ class Operation:
         self.reference: Callable[..., Any] | None = None
         self.shapes = False
         self.plain = False
+        self.index_only = False
         if register:
             OPERATIONS[name] = self  # declaring a name again replaces it, as running a notebook cell again should
 
@@ -84,12 +111,18 @@ class Operation:
             raise TypeError(f"operation '{self.name}' has {len(self.arguments)} arguments but {len(rules)} rules")
         self.picks = tuple(() if rule is None else self._needs(rule, i) for i, rule in enumerate(rules))
         self.pickers = tuple(_picker(pick) for pick in self.picks)
+        self.needs = tuple(len(pick) for pick in self.picks)
+        self.saves = frozenset(k for pick in self.picks for k in pick if k < len(self.arguments))
         self.shapes = any(k > len(self.arguments) for pick in self.picks for k in pick)
         self.rules = tuple(rules)
-        self.plain = not self.sequence
+        self.plain = not self.sequence and self.special is None
         self.joint = functools.partial(_sequence_gradients, self, rules[0]) if self.sequence else functools.partial(_each, self)
         if self.sequence:
             self.rules = None
+
+    def set_special(self, way: Callable[..., bool]) -> None:
+        """Hand cotangents on by `way` where it says (True) that it can, by the rules elsewhere."""
+        self.special, self.plain = way, False
 
     def _needs(self, rule: Callable[..., Any], position: int) -> tuple[int, ...]:
         names = list(inspect.signature(rule).parameters)
@@ -139,14 +172,12 @@ class Operation:
     def as_tensors(self, node: Node) -> tuple[Any, ...]:
         """Return what the rules need as Tensors of the graph, for a recorded backward pass."""
         saved = (node.saved,) if self.sequence else node.saved
-        return tuple(
-            [None if arguments is None else self._arguments_as_tensors(node, pick, arguments) for pick, arguments in zip(self.picks, saved)]
-        )
+        return tuple([self._wrapped(node, pick, arguments) for pick, arguments in zip(self.picks, saved)])
 
-    def _arguments_as_tensors(self, node: Node, pick: tuple[int, ...], arguments: tuple[Any, ...]) -> list[Any]:
+    def _wrapped(self, node: Node, pick: tuple[int, ...], arguments: Any) -> Any:
         n = len(self.arguments)
         values = []
-        for k, value in zip(pick, arguments):
+        for k, value in zip(pick, (arguments,) if len(pick) == 1 else arguments or ()):
             if k == n:
                 value = outputs_of(node, value)
             elif k < n and self.sequence:
@@ -155,26 +186,32 @@ class Operation:
             elif k < len(node.parents) and node.parents[k] is not None:
                 value = wrap(value, node.parents[k])
             values.append(value)
-        return values
+        return values[0] if len(pick) == 1 else values
 
 
-def _picker(pick: tuple[int, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(pick) < 2:
-        return itemgetter(slice(pick[0], pick[0] + 1) if pick else slice(0))
-    return itemgetter(*pick)
+def _picker(pick: tuple[int, ...]) -> Callable[[Any], Any]:
+    return itemgetter(*pick) if pick else itemgetter(slice(0))
+
+
+def run_rule(rule: Callable[..., Any], g: Any, needs: int, saved: Any) -> Any:
+    """Call a rule with the incoming gradient and what it asked for."""
+    return rule(g, saved) if needs == 1 else rule(g, *saved)
 
 
 def _each(operation: Operation, g: Any, node: Node, needs: tuple[bool, ...], create_graph: bool) -> Any:
     saved = operation.as_tensors(node) if create_graph else node.saved
     assert operation.rules is not None
-    return [rule(g, *arguments) if need else None for rule, arguments, need in zip(operation.rules, saved, needs)]  # type: ignore[misc]
+    return [
+        run_rule(rule, g, count, arguments) if need and rule is not None else None
+        for rule, count, arguments, need in zip(operation.rules, operation.needs, saved, needs)
+    ]
 
 
 # ----------------------------------------------------------------------------------------------- recording
 
 
 def new_node(operation: Operation, parents: tuple[Node | None, ...], saved: Any, shape: Any, dtype: Any) -> Node:
-    node: Node = _new(Node)
+    node = Node()
     node.operation = operation
     node.parents = parents
     node.saved = saved
@@ -188,12 +225,14 @@ def new_node(operation: Operation, parents: tuple[Node | None, ...], saved: Any,
 def _pick_output(node: Node, g: Any, pending: Any, owned: Any, needed: Any, create_graph: bool) -> bool:
     index, count = node.saved
     parent = node.parents[0]
-    pending.setdefault(parent, [None] * count)[index] = g
+    parts = pending.setdefault(parent, [None] * count)
+    parts[index] = g if parts[index] is None else parts[index] + g  # a recorded pass reads an output anew
     return True
 
 
 _OUTPUT = Operation("output", lambda *_: None, ("of",), register=False)
-_OUTPUT.special = _pick_output
+_OUTPUT.set_special(_pick_output)
+_OUTPUT.index_only = True
 
 
 def outputs_of(node: Node, y: Any) -> Any:
@@ -241,6 +280,17 @@ def as_array(value: Any, operation: str = "asarray") -> np.ndarray:
     return array
 
 
+def as_dtype(dtype: Any, operation: str) -> np.dtype[Any]:
+    """Return `dtype` as a dtype of numbers."""
+    try:
+        wanted = np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"{operation}: unknown dtype {dtype!r}; expected one of NumPy's, such as float, 'float32' or np.int64") from None
+    if wanted.kind not in "biufc":
+        raise TypeError(f"{operation}: dtype {wanted} holds no numbers; expected bool, int, float or complex")
+    return wanted
+
+
 def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -249,6 +299,7 @@ def _shorten(value: Any) -> str:
 def apply(operation: Operation, args: Sequence[Any]) -> Any:
     """Run `operation` on all its arguments in order; record it where an argument is tracked."""
     mode = current_mode()
+    recording = mode is None or mode.recording
     raw: list[Any] = []
     parents: list[Node | None] = []
     tracked = False
@@ -257,14 +308,14 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
         if isinstance(value, _Tensor):
             raw.append(value._data)
             parents.append(value._node)
-            if value._node is not None:
+            if value._node is not None and recording:
                 tracked = True
                 if i >= len(rules) or rules[i] is None:
                     raise TypeError(
                         f"{operation.name}: no derivative with respect to '{operation.arguments[i]}'; pass it detached (detach())"
                     )
         else:
-            if i < len(rules) and not isinstance(value, _PLAIN):
+            if i < len(rules) and rules[i] is not None and not _is_plain(value):
                 value = as_array(value, operation.name)
             raw.append(value)
             parents.append(None)
@@ -275,39 +326,47 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     except Exception as error:
         raise failed(operation.name, args, error) from None
     seconds = 0.0 if trace is None else perf_counter() - started
-    if not tracked or not (mode is None or mode.recording):
+    if not tracked:
         result = _untracked(y)
     else:
         if not isinstance(y, (np.ndarray, tuple, list)):
             y = np.asarray(y)
         for i, value in enumerate(args):
-            if isinstance(value, _Tensor) and value._memory is not None:
+            if isinstance(value, _Tensor) and value._memory is not None and i in operation.saves:
                 raw[i] = kept(value)
-        environment = (*raw, y, *(np.shape(a) for a in raw)) if operation.shapes else (*raw, y)
+        environment = (*raw, y, *(getattr(a, "shape", ()) for a in raw)) if operation.shapes else (*raw, y)
         saved = tuple(
             None if parent is None else picker(environment) for parent, picker in zip(parents, operation.pickers)
         )
         result = record(operation, tuple(parents[: len(rules)]), saved, y, trace, args, seconds)
     if operation.view:
-        _note_view(operation, result, args)
+        _note_view(operation, result, args, recording)
     return result
 
 
-_PLAIN = (np.ndarray, np.generic, int, float, complex, type(None))
+def _is_plain(value: Any) -> bool:
+    """Return whether `value` may be handed to a forward function as it is; a subclass (masked, matrix) may not."""
+    if type(value) is np.ndarray:
+        return value.dtype.kind in "biufc"
+    return value is None or isinstance(value, (np.number, np.bool_, int, float, complex))
 
 
-def _note_view(operation: Operation, result: Any, args: Sequence[Any]) -> None:
-    base = args[0]
-    if not isinstance(base, _Tensor):
+def _note_view(operation: Operation, result: Any, args: Sequence[Any], recording: bool) -> None:
+    base, *statics = args
+    if not isinstance(base, (_Tensor, np.ndarray)):
         return
     for i, part in enumerate(result if isinstance(result, tuple) else (result,)):
-        if np.may_share_memory(part._data, base._data):
-            statics = tuple(args[1:])
-            if isinstance(result, tuple):
-                adopt_view(part, base, lambda b, i=i: apply(operation, (b, *statics))[i], operation.name)  # type: ignore[misc]
-            else:
-                index = statics[0] if operation.name == "getitem" else None
-                adopt_view(part, base, lambda b: apply(operation, (b, *statics)), operation.name, index)
+        if not np.may_share_memory(part._data, base if isinstance(base, np.ndarray) else base._data):
+            continue
+        if isinstance(base, np.ndarray):
+            part._memory = Memory(part, foreign=True)
+        elif not recording:
+            adopt_constant(part, base, f"{operation.name} under no_grad()")
+        elif isinstance(result, tuple):
+            adopt_view(part, base, operation.name, lambda b, i=i: apply(operation, (b, *statics))[i])  # type: ignore[misc]
+        else:
+            index = statics[0] if operation.name == "getitem" else None
+            adopt_view(part, base, operation.name, lambda b: apply(operation, (b, *statics)), index)
 
 
 def failed(name: str, args: Sequence[Any], error: Exception) -> Exception:
@@ -345,7 +404,7 @@ def _given(value: Any) -> str:
 # ----------------------------------------------------------------------------------------------- 1. formula
 
 
-def elementwise(ufunc: Callable[..., Any], *rules: Callable[..., Any] | None, name: str | None = None, doc: str | None = None) -> Any:
+def elementwise(ufunc: Callable[..., Any], *rules: Callable[..., Any] | None, name: str | None = None, doc: str | None = None) -> Function:
     """Declare an operation that works element by element: a ufunc, and a rule for each of its one or two arguments.
 
     The argument is called `x`; two are called `x1` and `x2`. Strong zeros apply to its rules.
@@ -354,9 +413,13 @@ def elementwise(ufunc: Callable[..., Any], *rules: Callable[..., Any] | None, na
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> cube(x).sum().backward()
     >>> x.grad
-    Tensor([ 3., 12.])
+    Tensor([ 3., 12.], shape=(2,), dtype=float64)
     """
     name = name or ufunc.__name__
+    if len(rules) not in (1, 2) or all(rule is None for rule in rules):
+        raise TypeError(
+            f"operation '{name}': an elementwise operation has a rule for its one argument, or one for each of two; got {len(rules)}"
+        )
     operation = Operation(name, ufunc, ("x",) if len(rules) == 1 else ("x1", "x2"))
     operation.elementwise = True
     operation.set_rules(rules)
@@ -364,7 +427,7 @@ def elementwise(ufunc: Callable[..., Any], *rules: Callable[..., Any] | None, na
     _dress(call, operation, doc)
     if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = call
-    return call
+    return call  # type: ignore[no-any-return]
 
 
 # The two functions below are the hot path: what `apply` does, for one or two arguments and without a trace.
@@ -372,13 +435,12 @@ def elementwise(ufunc: Callable[..., Any], *rules: Callable[..., Any] | None, na
 
 def _unary(operation: Operation) -> Callable[..., Any]:
     forward, (picker,) = operation.forward, operation.pickers
-    needs = operation.picks[0]
-    only_x, only_y = needs == (0,), needs == (1,)
+    only_x, only_y = operation.picks[0] == (0,), operation.picks[0] == (1,)
     simple = not operation.shapes
     ndarray, asarray = np.ndarray, np.asarray
 
     def call(x: Any) -> Any:
-        if not simple or not isinstance(x, _Tensor):
+        if not simple or not (type(x) is _Tensor or isinstance(x, _Tensor)):
             return apply(operation, (x,))
         mode = current_mode()
         node = x._node
@@ -401,10 +463,10 @@ def _unary(operation: Operation) -> Callable[..., Any]:
         else:
             if x._memory is not None:
                 a = kept(x)
-            result._node = made = _new(Node)
+            result._node = made = Node()
             made.operation = operation
             made.parents = (node,)
-            made.saved = ((y,),) if only_y else ((a,),) if only_x else (picker((a, y)),)
+            made.saved = (y,) if only_y else (a,) if only_x else (picker((a, y)),)
             made.shape = y.shape
             made.dtype = y.dtype
             made.number = next_number()
@@ -417,9 +479,9 @@ def _unary(operation: Operation) -> Callable[..., Any]:
 
 def _binary(operation: Operation) -> Callable[..., Any]:
     forward, (pick1, pick2) = operation.forward, operation.pickers
-    # Most rules need one thing or nothing: that is faster to say than to call.
-    one1, one2 = (needs[0] if len(needs) == 1 else -1 if needs else -2 for needs in operation.picks)
-    simple = not operation.shapes
+    # Most rules need the other argument or nothing: that is faster to say than to call. -1 stands for nothing, -2 for several.
+    one1, one2 = (pick[0] if len(pick) == 1 else -2 if pick else -1 for pick in operation.picks)
+    simple = not operation.shapes and None not in (operation.rules or ())
     ndarray, asarray = np.ndarray, np.asarray
 
     def call(x1: Any, x2: Any) -> Any:
@@ -427,11 +489,11 @@ def _binary(operation: Operation) -> Callable[..., Any]:
         if mode is not None and mode.trace is not None or not simple:
             return apply(operation, (operand(x1, x2, operation.name), operand(x2, x1, operation.name)))
         node1 = node2 = memory1 = memory2 = None
-        if isinstance(x1, _Tensor):
+        if type(x1) is _Tensor or isinstance(x1, _Tensor):
             a, node1, memory1 = x1._data, x1._node, x1._memory
         else:
             a = operand(x1, x2, operation.name)
-        if isinstance(x2, _Tensor):
+        if type(x2) is _Tensor or isinstance(x2, _Tensor):
             b, node2, memory2 = x2._data, x2._node, x2._memory
         else:
             b = operand(x2, x1, operation.name)
@@ -450,13 +512,12 @@ def _binary(operation: Operation) -> Callable[..., Any]:
                 a = kept(x1)
             if memory2 is not None:
                 b = kept(x2)
-            environment = (a, b, y)
-            result._node = made = _new(Node)
+            result._node = made = Node()
             made.operation = operation
             made.parents = (node1, node2)
             made.saved = (
-                None if node1 is None else (environment[one1],) if one1 >= 0 else () if one1 == -2 else pick1(environment),
-                None if node2 is None else (environment[one2],) if one2 >= 0 else () if one2 == -2 else pick2(environment),
+                None if node1 is None else b if one1 == 1 else () if one1 == -1 else pick1((a, b, y)),
+                None if node2 is None else a if one2 == 0 else () if one2 == -1 else pick2((a, b, y)),
             )
             made.shape = y.shape
             made.dtype = y.dtype
@@ -468,6 +529,9 @@ def _binary(operation: Operation) -> Callable[..., Any]:
     return call
 
 
+_constants: dict[str, dict[float, np.ndarray]] = {"f": {}, "d": {}}  # the 0-d arrays of recent Python floats, by dtype
+
+
 def operand(value: Any, other: Any, name: str) -> Any:
     """Return the operand beside `other` as an array; a Python number stays weak, as NumPy has it.
 
@@ -476,9 +540,21 @@ def operand(value: Any, other: Any, name: str) -> Any:
     """
     kind = type(value)
     if kind is float:
-        if isinstance(other, _Tensor) and other._data.dtype.kind == "f":
-            return np.array(value, other._data.dtype)
-        return value
+        if not isinstance(other, _Tensor):
+            return value
+        dtype = other._data.dtype
+        constants = _constants.get(dtype.char)
+        if constants is None:
+            return value
+        array = constants.get(value)
+        if array is None:
+            array = np.array(value, dtype)
+            array.flags.writeable = False
+            if value != 0:  # 0.0 and -0.0 are one key
+                if len(constants) >= 256:
+                    constants.clear()
+                constants[value] = array
+        return array
     if kind is np.ndarray:
         if value.dtype.kind in "biufc":
             return value
@@ -505,7 +581,9 @@ def _dress(call: Any, operation: Operation, doc: str | None = None) -> None:
     call.either = either
 
 
-def operation(*numpy_functions: Callable[..., Any], view: bool = False, sequence: bool = False, name: str | None = None) -> Any:
+def operation(
+    *numpy_functions: Callable[..., Any], view: bool = False, sequence: bool = False, name: str | None = None
+) -> Callable[[Callable[..., Any]], Function]:
     """Declare an operation over a `def` that computes it on arrays; then give its rules with `.rules(...)`.
 
     numpy_functions  the NumPy functions that shall dispatch to it
@@ -520,16 +598,29 @@ def operation(*numpy_functions: Callable[..., Any], view: bool = False, sequence
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> scale(x, factor=3.0).sum().backward()
     >>> x.grad
-    Tensor([3., 3.])
+    Tensor([3., 3.], shape=(2,), dtype=float64)
     """
 
-    def declare(function: Callable[..., Any]) -> Any:
+    def declare(function: Callable[..., Any]) -> Function:
         parameters = inspect.signature(function).parameters.values()
         names = [p.name for p in parameters]
+        for p in parameters:
+            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+                raise TypeError(
+                    f"operation '{function.__name__}': '{p.name}' stands for any number of arguments; name each, or take a sequence"
+                )
+        keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        forward = function
+        if keywords:
+
+            def forward(*values: Any) -> Any:
+                split = len(names) - len(keywords)
+                return function(*values[:split], **dict(zip(keywords, values[split:])))
+
         for reserved in ("g", "y"):
             if reserved in names:
                 raise TypeError(f"operation '{function.__name__}': '{reserved}' is reserved for rules; give the argument another name")
-        made = Operation(name or function.__name__, function, names)
+        made = Operation(name or function.__name__, forward, names)
         made.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         made.view = view
         made.sequence = sequence
@@ -546,7 +637,7 @@ def operation(*numpy_functions: Callable[..., Any], view: bool = False, sequence
         call.rules = lambda *rules: made.set_rules(rules)  # type: ignore[attr-defined]
         for numpy_function in numpy_functions:
             (UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS)[numpy_function] = call  # type: ignore[index]
-        return call
+        return cast(Function, call)
 
     return declare
 
@@ -554,9 +645,11 @@ def operation(*numpy_functions: Callable[..., Any], view: bool = False, sequence
 def _apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
     mode = current_mode()
     arrays, *statics = args
-    if isinstance(arrays, (np.ndarray, Variable)):
-        arrays = list(arrays)  # type: ignore[arg-type]
-    raw = [value._data if isinstance(value, _Tensor) else value if isinstance(value, _PLAIN) else as_array(value, operation.name) for value in arrays]
+    if not isinstance(arrays, (list, tuple)):
+        arrays = list(arrays)  # an array of arrays, or something that can be walked only once
+    raw = [
+        value._data if isinstance(value, _Tensor) else value if _is_plain(value) else as_array(value, operation.name) for value in arrays
+    ]
     parents = tuple(value._node if isinstance(value, _Tensor) else None for value in arrays)
     trace = None if mode is None else mode.trace
     started = 0.0 if trace is None else perf_counter()
@@ -576,14 +669,20 @@ def _apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
 
 
 def _sequence_gradients(operation: Operation, rule: Any, g: Any, node: Node, needs: tuple[bool, ...], create_graph: bool) -> Any:
-    arguments = operation.as_tensors(node)[0] if create_graph else node.saved
-    return rule(g, *arguments)
+    found = run_rule(rule, g, operation.needs[0], operation.as_tensors(node)[0] if create_graph else node.saved)
+    if len(found) != len(node.parents):
+        raise TypeError(
+            f"the rule of operation '{operation.name}' returned {len(found)} gradients, expected {len(node.parents)}, one for each array"
+        )
+    return found
 
 
 # ----------------------------------------------------------------------------------------------- 3. fused
 
 
-def fused(forward: Callable[..., Any], backward: Callable[..., Any], name: str | None = None) -> Any:
+def fused(
+    forward: Callable[..., Any], backward: Callable[..., Any], name: str | None = None
+) -> Callable[[Callable[..., Any]], Function]:
     """Declare an operation by a readable reference, with fast kernels attached.
 
     forward   a function of the same arguments as arrays, returning the output and whatever `backward` needs
@@ -601,7 +700,7 @@ def fused(forward: Callable[..., Any], backward: Callable[..., Any], name: str |
     0.7864
     """
 
-    def declare(reference: Callable[..., Any]) -> Any:
+    def declare(reference: Callable[..., Any]) -> Function:
         parameters = inspect.signature(reference).parameters.values()
         made = Operation(name or reference.__name__, forward, [p.name for p in parameters])
         made.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
@@ -618,14 +717,14 @@ def fused(forward: Callable[..., Any], backward: Callable[..., Any], name: str |
 
         _dress(call, made)
         call.reference = reference  # type: ignore[attr-defined]
-        return call
+        return cast(Function, call)
 
     return declare
 
 
 def _apply_fused(operation: Operation, args: Sequence[Any]) -> Any:
     mode = current_mode()
-    raw = [value._data if isinstance(value, _Tensor) else value for value in args]
+    raw = [(value._data if value._memory is None else kept(value)) if isinstance(value, _Tensor) else value for value in args]
     parents = tuple([value._node if isinstance(value, _Tensor) else None for value in args])
     trace = None if mode is None else mode.trace
     started = 0.0 if trace is None else perf_counter()
@@ -636,7 +735,6 @@ def _apply_fused(operation: Operation, args: Sequence[Any]) -> Any:
     seconds = 0.0 if trace is None else perf_counter() - started
     if not any(parents) or not (mode is None or mode.recording):
         return _untracked(y)
-    raw = [kept(value) if isinstance(value, _Tensor) and value._memory is not None else a for value, a in zip(args, raw)]
     if not isinstance(y, (np.ndarray, tuple, list)):
         y = np.asarray(y)
     return record(operation, parents, (raw, context), y, trace, args, seconds)
@@ -645,10 +743,20 @@ def _apply_fused(operation: Operation, args: Sequence[Any]) -> Any:
 def _fused_gradients(operation: Operation, backward: Any, g: Any, node: Node, needs: tuple[bool, ...], create_graph: bool) -> Any:
     raw, context = node.saved
     if not create_graph:
-        return backward(g, context, needs)
-    # A recorded pass differentiates the reference, from fresh stand-ins for the arguments: the walk ends at them.
-    stand_ins = [wrap(value, new_node(_STAND_IN, (parent,), ((),), value.shape, value.dtype)) if need else
-                 (value if parent is None else wrap(value)) for value, parent, need in zip(raw, node.parents, needs)]
+        found = backward(g, context, needs)
+        if not isinstance(found, (tuple, list)) or any(needs[len(found) :]):
+            got = f"{len(found)} of them" if isinstance(found, (tuple, list)) else type(found).__name__
+            raise TypeError(
+                f"the backward kernel of operation '{operation.name}' returned {got}; expected a tuple of gradients, one for "
+                f"each of the arguments ({', '.join(operation.arguments)}) up to the last tracked one"
+            )
+        return found
+    # A recorded pass differentiates the reference, from fresh stand-ins for the tracked arguments: the walk ends at them.
+    # They are joined to the arguments afterwards, so that it need not look at the graph beyond.
+    stand_ins = [
+        value if parent is None else wrap(value, new_node(_STAND_IN, (), ((),), value.shape, value.dtype))
+        for value, parent in zip(raw, node.parents)
+    ]
     assert operation.reference is not None
     y = operation.reference(*stand_ins)
     outputs = y if isinstance(y, (tuple, list)) else (y,)
@@ -659,6 +767,9 @@ def _fused_gradients(operation: Operation, backward: Any, g: Any, node: Node, ne
             add_to(seeds, set(), output._node, cotangent)
     nodes = [value._node if need else None for value, need in zip(stand_ins, needs)]
     arrived = propagate(seeds, [node for node in nodes if node is not None], retain_graph=True, create_graph=True)
+    for value, parent in zip(stand_ins, node.parents):
+        if parent is not None:
+            value._node.parents = (parent,)
     return [None if node is None else arrived.get(node) for node in nodes]
 
 
@@ -669,7 +780,7 @@ _STAND_IN.set_rules((lambda g: g,))
 # ----------------------------------------------------------------------------------------------- 4. composition
 
 
-def composition(*numpy_functions: Callable[..., Any]) -> Any:
+def composition(*numpy_functions: Callable[..., Any]) -> Callable[[_F], _F]:
     """Declare a function that is written in other operations: it needs no rule, and a drawing shows it as one group.
 
     numpy_functions  the NumPy functions that shall dispatch to it
@@ -680,10 +791,10 @@ def composition(*numpy_functions: Callable[..., Any]) -> Any:
     >>> x = Tensor([1.0, 3.0], requires_grad=True)
     >>> mean_square(x).backward()
     >>> x.grad
-    Tensor([1., 3.])
+    Tensor([1., 3.], shape=(2,), dtype=float64)
     """
 
-    def declare(function: Callable[..., Any]) -> Any:
+    def declare(function: _F) -> _F:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             first = next_number()
@@ -695,12 +806,12 @@ def composition(*numpy_functions: Callable[..., Any]) -> Any:
 
         for numpy_function in numpy_functions:
             FUNCTIONS[numpy_function] = call
-        return call
+        return cast(_F, call)
 
     return declare
 
 
-def untracked(*numpy_functions: Callable[..., Any]) -> Any:
+def untracked(*numpy_functions: Callable[..., Any]) -> Callable[..., Tensor]:
     """Declare NumPy functions that only look: they get plain arrays and return untracked results.
 
     Returns the last of them, as a function that always returns Tensors.
@@ -709,10 +820,29 @@ def untracked(*numpy_functions: Callable[..., Any]) -> Any:
 
         @functools.wraps(function)
         def call(*args: Any, function: Any = function, **kwargs: Any) -> Any:
-            return as_untracked(function(*plain(args), **{k: plain(v) for k, v in kwargs.items()}))
+            return looked_at(function, args, kwargs)
 
         (UFUNCS if isinstance(function, np.ufunc) else FUNCTIONS)[function] = call  # type: ignore[index]
     return call
+
+
+def looked_at(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what `function` makes of the arrays of `args`, untracked and with memory of its own."""
+    sources: list[np.ndarray] = []
+    raw, options = _read_only(args, sources), {key: _read_only(value, sources) for key, value in kwargs.items()}
+    return as_untracked(function(*raw, **options), sources)
+
+
+def _read_only(value: Any, sources: list[np.ndarray]) -> Any:
+    """Return `value` with every Tensor in it as a read-only array; the arrays found are added to `sources`."""
+    if isinstance(value, Variable):
+        value = value._data.view()
+        value.flags.writeable = False
+    if isinstance(value, np.ndarray):
+        sources.append(value)
+    elif type(value) in (list, tuple):
+        return type(value)(_read_only(part, sources) for part in value)
+    return value
 
 
 def plain(value: Any) -> Any:
@@ -724,13 +854,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def as_untracked(value: Any) -> Any:
-    """Return `value` with every array in it as an untracked Tensor."""
+def as_untracked(value: Any, sources: Sequence[np.ndarray] = ()) -> Any:
+    """Return `value` with every array of numbers in it as an untracked Tensor, copied where it shares memory with `sources`."""
     if isinstance(value, (np.ndarray, np.generic)):
-        return wrap(value)
+        if value.dtype.kind not in "biufc":
+            return value
+        return wrap(value.copy() if any(np.may_share_memory(value, source) for source in sources) else value)
     if isinstance(value, tuple):
-        parts = [as_untracked(v) for v in value]
+        parts = [as_untracked(v, sources) for v in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, list):
-        return [as_untracked(v) for v in value]
+        return [as_untracked(v, sources) for v in value]
     return value

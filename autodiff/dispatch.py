@@ -1,21 +1,23 @@
 """NumPy's protocols: what happens when a NumPy function or ufunc is called with a Tensor.
 
 What has a derivative records, what only looks returns untracked results, everything else raises and says so: nothing
-leaves the graph silently or falls to object arrays.
+leaves the graph silently or falls to object arrays. Where nothing is tracked, or nothing is recorded, NumPy itself runs.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from .declaration import FUNCTIONS, UFUNCS, as_untracked, plain, untracked
-from .graph import Variable
-from .ops.elementwise import logaddexp, maximum, minimum, multiply
+from .declaration import FUNCTIONS, UFUNCS, as_untracked, looked_at, plain, untracked
+from .graph import Variable, is_grad_enabled
 from .ops.reduction import cummax, cummin, cumprod, cumsum, logsumexp, max, min, prod, sum
 from .ops.shape import reshape
+from .writing import opened
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {
     np.add: lambda x, axis, keepdims: sum(x, axis, None, None, keepdims),
@@ -25,6 +27,11 @@ REDUCE: dict[np.ufunc, Callable[..., Any]] = {
     np.logaddexp: logsumexp,
 }
 ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: cumsum, np.multiply: cumprod, np.maximum: cummax, np.minimum: cummin}
+
+# Functions that write into one of their arguments, and its name.
+WRITERS: dict[Callable[..., Any], str] = {
+    np.copyto: "dst", np.put: "a", np.place: "arr", np.putmask: "a", np.fill_diagonal: "a", np.put_along_axis: "arr",
+}  # fmt: skip
 
 _HOW = "declare one with autodiff.elementwise or autodiff.operation (docs: adding an operation), or pass it detached (detach())"
 
@@ -46,59 +53,60 @@ def is_tracked(values: Iterable[Any]) -> bool:
 def ufunc(function: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a ufunc, called or by one of its methods."""
     call = UFUNCS.get(function)
-    name = f"np.{function.__name__}" if method == "__call__" else f"np.{function.__name__}.{method}"
-    outs = kwargs.get("out", ())
-    if method == "__call__" and call is not None and not kwargs:
+    if call is not None and method == "__call__" and not kwargs:
         return call(*inputs)
-    if is_tracked((*inputs, *outs)):
+    name = f"np.{function.__name__}" if getattr(np, function.__name__, None) is function else f"the ufunc '{function.__name__}'"
+    if method != "__call__":
+        name += f".{method}"
+    if is_grad_enabled() and is_tracked((inputs, kwargs)):
         return _recorded(function, method, name, call, inputs, kwargs)
-    raw_outs = tuple(_written(out) for out in outs) if outs else None
     arguments = {key: plain(value) for key, value in kwargs.items() if key != "out"}
-    if raw_outs is not None:
-        arguments["out"] = raw_outs
+    outs = kwargs.get("out", ())
+    if outs:
+        arguments["out"] = tuple(_target(out, f"{name} with out=") for out in outs)
     if method == "at":
-        getattr(function, method)(_written(inputs[0]), *plain(inputs[1:]), **arguments)
+        function.at(_target(inputs[0], name), *plain(inputs[1:]), **arguments)
         return None
     result = getattr(function, method)(*plain(inputs), **arguments)
-    if outs:
-        return outs[0] if len(outs) == 1 else outs
-    return as_untracked(result)
+    if not outs or all(out is None for out in outs):
+        return as_untracked(result)
+    results = result if isinstance(result, tuple) else (result,)
+    given = tuple(as_untracked(made) if out is None else out for made, out in zip(results, outs, strict=True))
+    return given if isinstance(result, tuple) else given[0]
 
 
-def _written(out: Any) -> Any:
-    if not isinstance(out, Variable):
-        return out
-    out[...] = out.clone()  # type: ignore[index, attr-defined]  # moves it to memory that no graph has saved
-    return out._data
+def _target(out: Any, what: str) -> Any:
+    """Return the array that NumPy shall write into."""
+    return opened(out, what) if isinstance(out, Variable) else out
 
 
-def _recorded(function: np.ufunc, method: str, name: str, call: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    given = {key: value for key, value in kwargs.items() if not (key == "dtype" and value is None or key == "out" and value == (None,))}
-    for key in ("out", "where"):
-        if key in given:
-            if key == "out" and not isinstance(given["out"][0], Variable):
-                raise TypeError(
-                    f"{name}: a tracked Tensor cannot be written into an ndarray (out=, or `array += tensor`), that would leave the "
-                    "graph; write array = array + tensor, or tensor.numpy() for its value"
-                )
-            raise TypeError(f"{name}: {key}= is not supported with a tracked Tensor; " + (
-                "assign the result instead" if key == "out" else "use autodiff.where on the result"))
-    if method == "reduce" and function in REDUCE:
-        axis, keepdims = given.pop("axis", 0), given.pop("keepdims", False)
-        if len(inputs) > 1:
-            axis = inputs[1]
-        if not given:
-            return REDUCE[function](inputs[0], axis, keepdims)
-    elif method == "accumulate" and function in ACCUMULATE:
-        axis = inputs[1] if len(inputs) > 1 else given.pop("axis", 0)
-        if not given:
-            return ACCUMULATE[function](inputs[0], axis)
-    elif method == "outer" and call is not None and function.nin == 2 and not given:
+def _recorded(
+    function: np.ufunc, method: str, name: str, call: Callable[..., Any] | None, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    given = {key: value for key, value in kwargs.items() if value is not None}
+    outs = given.pop("out", ())
+    if any(out is not None and not isinstance(out, Variable) for out in outs):
+        raise TypeError(
+            f"{name}: a tracked Tensor cannot be written into an ndarray (out=, or `array += tensor`), that would leave the graph; "
+            "write array = array + tensor, or tensor.numpy() for its value"
+        )
+    if any(out is not None for out in outs):
+        raise TypeError(f"{name}: out= is not supported with a tracked Tensor; assign the result instead")
+    if "where" in given:
+        place = "result" if method == "__call__" else "argument"
+        raise TypeError(f"{name}: where= is not supported with a tracked Tensor; use autodiff.where on the {place}")
+    if method == "at":
+        raise TypeError(f"{name} writes into its argument, which has no derivative; use autodiff.scatter_add, or item assignment")
+    if method == "reduce" and function in REDUCE and given.keys() <= {"axis", "keepdims"}:
+        return REDUCE[function](inputs[0], kwargs.get("axis", 0), given.get("keepdims", False))
+    if method == "accumulate" and function in ACCUMULATE and given.keys() <= {"axis"}:
+        return ACCUMULATE[function](inputs[0], given.get("axis", 0))
+    if method == "outer" and call is not None and not given:
         a, b = inputs
         return call(reshape(a, np.shape(plain(a)) + (1,) * np.ndim(plain(b))), b)
-    elif method == "__call__" and call is not None and not given:
-        return call(*inputs)
-    if call is not None and given:
+    if method == "__call__" and call is not None:
+        if not given:
+            return call(*inputs)
         raise TypeError(f"{name}: {', '.join(given)}= has no derivative with a tracked Tensor; leave it out, and use astype for dtypes")
     raise TypeError(f"{name} has no derivative; {_HOW}")
 
@@ -106,23 +114,41 @@ def _recorded(function: np.ufunc, method: str, name: str, call: Any, inputs: tup
 def function(called: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a NumPy function called with a Tensor somewhere among its arguments."""
     call = FUNCTIONS.get(called)
-    if call is not None:
+    if call is not None and (not kwargs or (kwargs.get("out") is None and kwargs.keys() <= _parameters(call))):
         return call(*args, **kwargs)
     name = f"{called.__module__}.{called.__name__}".replace("numpy", "np", 1)
-    if called in _WRITERS:
-        raise TypeError(f"{name} writes into its argument, which a Tensor cannot follow; use item assignment, x[...] = value")
-    if is_tracked((args, kwargs)):
+    if is_grad_enabled() and is_tracked((args, kwargs)):
+        if called in WRITERS:
+            raise TypeError(
+                f"{name} writes into an array, where a tracked Tensor would leave the graph; use item assignment, x[...] = value, "
+                "with a Tensor x"
+            )
+        if call is not None:
+            return call(*args, **kwargs)  # which says what it does not take
         raise TypeError(f"{name} has no derivative; {_HOW}")
-    return as_untracked(called(*plain(args), **{key: plain(value) for key, value in kwargs.items()}))
+    if called in WRITERS:
+        arguments = dict(kwargs)
+        target = args[0] if args else arguments.pop(WRITERS[called])
+        looked_at(functools.partial(called, _target(target, name)), args[1:], arguments)
+        return None
+    out = kwargs.get("out")
+    if out is None:
+        return looked_at(called, args, kwargs)
+    arguments = {key: value for key, value in kwargs.items() if key != "out"}
+    looked_at(functools.partial(called, out=_target(out, f"{name} with out=")), args, arguments)
+    return out
 
 
-_WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+@functools.cache
+def _parameters(call: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of the arguments that `call` takes."""
+    operation = getattr(call, "operation", None)
+    return frozenset(inspect.signature(call).parameters if operation is None else operation.arguments)
+
 
 untracked(
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.iscomplexobj, np.isrealobj,
     np.iscomplex, np.isreal, np.isposinf, np.isneginf, np.isclose, np.allclose, np.array_equal, np.array_equiv,
-    np.array2string, np.array_repr, np.array_str, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
-    np.may_share_memory, np.shares_memory, np.ix_, np.histogram, np.bincount, np.isin,
+    np.array2string, np.array_repr, np.array_str, np.zeros_like, np.ones_like, np.empty_like,
+    np.may_share_memory, np.shares_memory, np.ix_, np.isin,
 )  # fmt: skip
-
-__all__ = ["function", "is_tracked", "logaddexp", "maximum", "minimum", "multiply", "ufunc"]

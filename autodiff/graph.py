@@ -141,6 +141,21 @@ def notes_of(node: Node) -> Notes:
     return node.notes
 
 
+def keeps_its_gradient(tensor: Variable) -> bool:
+    """Return whether the backward pass itself stores the gradient of `tensor`, a result, because `retain_grad` asked for it."""
+    notes = None if tensor._node is None else tensor._node.notes
+    return notes is not None and notes.retained is not None and notes.retained() is tensor
+
+
+def rebind(tensor: Variable, node: Node | None) -> None:
+    """Make `node` the node of `tensor`, whose memory was written; what `retain_grad` asked for moves along."""
+    if node is not None and keeps_its_gradient(tensor):
+        before = tensor._node
+        assert before is not None
+        notes_of(node).retained, notes_of(before).retained = notes_of(before).retained, None
+    tensor._node = node
+
+
 def add_group(node: Node, group: Group) -> None:
     """Say that `node` is the result of `group` (whose operations have the numbers from first to last)."""
     notes = notes_of(node)
@@ -167,9 +182,12 @@ class Mode:
         self.recording, self.trace = recording, trace
 
 
-# A context variable, so that threads and async tasks each have their own.
+# Context variables, so that threads and async tasks each have their own.
 _mode: contextvars.ContextVar[Mode | None] = contextvars.ContextVar("autodiff_mode", default=None)
 current_mode = _mode.get
+# The switches entered here and not yet left, innermost first: (switch, the mode before it, the rest).
+_Entered = tuple["_Switch", Mode | None, Any]
+_entered: contextvars.ContextVar[_Entered | None] = contextvars.ContextVar("autodiff_entered", default=None)
 
 
 def set_mode(recording: bool, trace: Any) -> None:
@@ -195,19 +213,23 @@ class _Switch:
 
     recording = True
 
-    def __init__(self) -> None:
-        self._before: list[Mode | None] = []
-
     def _new(self) -> _Switch:
         return type(self)()
 
     def __enter__(self) -> None:
-        mode = current_mode()
-        self._before.append(mode)
-        set_mode(self.recording, None if mode is None else mode.trace)
+        self._enter(current_mode())
+
+    def _enter(self, before: Mode | None) -> None:
+        _entered.set((self, before, _entered.get()))
+        set_mode(self.recording, None if before is None else before.trace)
 
     def __exit__(self, *exception: object) -> None:
-        _mode.set(self._before.pop())  # not a token: a generator may be closed in another context
+        entered = _entered.get()
+        if entered is not None and entered[0] is self:
+            _mode.set(entered[1])
+            _entered.set(entered[2])
+        else:
+            _entered.set(_without(self, entered))
 
     def __call__(self, function: _F) -> _F:
         wrapper: Callable[..., Any]
@@ -224,16 +246,24 @@ class _Switch:
             @functools.wraps(function)
             async def async_generator(*args: Any, **kwargs: Any) -> Any:
                 inner = function(*args, **kwargs)
+                advance: Callable[[], Any] = inner.__anext__
                 try:
                     while True:
                         with self._new():
                             try:
-                                value = await anext(inner)
+                                value = await advance()
                             except StopAsyncIteration:
                                 return
-                        yield value
+                        try:
+                            sent = yield value
+                            advance = functools.partial(inner.asend, sent)
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:
+                            advance = functools.partial(inner.athrow, error)
                 finally:
-                    await inner.aclose()
+                    with self._new():
+                        await inner.aclose()
 
             wrapper = async_generator
         elif inspect.isgeneratorfunction(function):
@@ -253,7 +283,8 @@ class _Switch:
                         sent = yield value
                         advance = functools.partial(inner.send, sent)
                     except GeneratorExit:
-                        inner.close()
+                        with self._new():
+                            inner.close()
                         raise
                     except BaseException as error:
                         advance = functools.partial(inner.throw, error)
@@ -270,6 +301,19 @@ class _Switch:
         return cast(_F, wrapper)
 
 
+def _without(switch: _Switch, entered: _Entered | None) -> Any:
+    """Return `entered` less `switch`, which is left out of turn (a generator closed late, or in another context).
+
+    The switches entered after it stay in force; the next of them restores the mode that was before `switch`.
+    """
+    if entered is None:
+        return None
+    inner, before, rest = entered
+    if rest is not None and rest[0] is switch:
+        return inner, rest[1], rest[2]
+    return inner, before, _without(switch, rest)
+
+
 class no_grad(_Switch):
     """Context manager and decorator: operations inside are not recorded.
 
@@ -284,7 +328,14 @@ class no_grad(_Switch):
 
 
 class enable_grad(_Switch):
-    """Context manager and decorator: operations inside are recorded, also within `no_grad`."""
+    """Context manager and decorator: operations inside are recorded, also within `no_grad`.
+
+    >>> x = Tensor([1.0], requires_grad=True)
+    >>> with no_grad(), enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
 
     recording = True
 
@@ -300,18 +351,15 @@ class set_grad_enabled(_Switch):
     """
 
     def __init__(self, mode: bool):
-        super().__init__()
         self.recording = bool(mode)
         self._outside = current_mode()
         set_mode(self.recording, None if self._outside is None else self._outside.trace)
 
     def _new(self) -> _Switch:
-        switch = enable_grad() if self.recording else no_grad()
-        return switch
+        return enable_grad() if self.recording else no_grad()
 
     def __enter__(self) -> None:
-        self._before.append(self._outside)
-        set_mode(self.recording, None if self._outside is None else self._outside.trace)
+        self._enter(self._outside)
 
     def __call__(self, function: _F) -> _F:
         _mode.set(self._outside)

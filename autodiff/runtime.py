@@ -17,7 +17,8 @@ def describe() -> dict[str, Any]:
     >>> sorted(describe())
     ['blas', 'cores', 'machine', 'numpy', 'python', 'threads']
     """
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index]
+    built: Any = np.show_config(mode="dicts")
+    blas = built["Build Dependencies"]["blas"]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limits = [os.environ[name] for name in THREAD_VARIABLES if name in os.environ]
     return {

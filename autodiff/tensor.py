@@ -1,6 +1,6 @@
-"""`Tensor`: an array that remembers how it was made. Operators and methods are one line each onto the operations.
+"""`Tensor`: an array that remembers how it was made, and the ways into the graph and out of it.
 
-Knows Python's and NumPy's protocols and what leaves the graph. Knows no derivative.
+Knows Python's and NumPy's protocols. Knows no derivative; operators and ndarray's methods are in operators.py.
 """
 
 from __future__ import annotations
@@ -8,26 +8,27 @@ from __future__ import annotations
 import copy as copying
 import itertools
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, SupportsIndex
+from typing import Any, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from . import declaration, dispatch
-from .chain_rule import accumulate, inward, outward, propagate
-from .declaration import as_array, plain
-from .graph import Leaf, Node, Variable, label, notes_of, wrap
-from .memory import Memory, View, adopt_view
+from . import declaration, dispatch, operators
+from .chain_rule import accumulate, deposit, implicit_seed, inward, outward, propagate
+from .declaration import as_array, as_dtype, plain
+from .graph import Leaf, Node, Variable, keeps_its_gradient, label, notes_of, wrap
+from .memory import Memory, View, adopt_constant, kept, separate
+from .operators import Operators
 from .ops import elementwise as el
-from .ops import indexing, linear_algebra, reduction, shape
-from .writing import assign, update
+from .ops import indexing
+from .writing import assign
 
-_NUMBERS = (int, float, complex, np.ndarray, np.generic, list, tuple)
 _warned: set[str] = set()
 
 
-class Tensor(Variable):
+class Tensor(Operators):
     """An array with a gradient: `backward()` fills `.grad` of every leaf that asked for one.
 
     data           anything that NumPy makes an array of; it is copied (`asarray(..., copy=False)` shares)
@@ -43,20 +44,17 @@ class Tensor(Variable):
     """
 
     __slots__ = ()
-    __hash__ = object.__hash__
 
     def __init__(self, data: Any, dtype: npt.DTypeLike | None = None, requires_grad: bool = False, name: str | None = None):
-        source = data._data if isinstance(data, Variable) else data
-        if isinstance(source, (list, tuple)) and dispatch.is_tracked(source):
+        if isinstance(data, Variable) and data._node is not None:
+            raise TypeError(
+                f"Tensor: the data is a tracked Tensor {_named(data)}, whose gradient would be lost; clone() stays in the graph, "
+                "detach() leaves it"
+            )
+        if isinstance(data, (list, tuple)) and dispatch.is_tracked(data):
             raise TypeError("Tensor: the data holds tracked Tensors, whose gradient would be lost; join them with autodiff.stack")
-        array = as_array(plain(source), "Tensor")
-        try:
-            array = np.array(array, dtype=dtype, order="C")
-        except TypeError as error:
-            raise TypeError(f"Tensor: unknown dtype {dtype!r}: {error}") from None
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"Tensor: dtype {array.dtype} holds no numbers; expected bool, int, float or complex")
-        self._data = array
+        wanted = None if dtype is None else as_dtype(dtype, "Tensor")
+        self._data = np.array(as_array(plain(data), "Tensor"), dtype=wanted, order="C")
         self._node = self._memory = self._grad = None
         self.name = name
         if requires_grad:
@@ -111,25 +109,25 @@ class Tensor(Variable):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, an untracked Tensor with memory of its own; None before the first backward pass."""
-        if self._grad is None and self._node is not None and not isinstance(self._node, Leaf):
-            notes = self._node.notes
-            if notes is None or notes.retained is None:
-                _warn_once(
-                    "grad",
-                    "reading .grad of a tensor that is no leaf: the backward pass does not keep it. Call retain_grad() on it before "
-                    "backward(), or read the gradient of the leaf",
-                )
+        if self._grad is None and not self.is_leaf and not keeps_its_gradient(self):
+            _warn_once(
+                "grad",
+                "reading .grad of a tensor that is no leaf: the backward pass does not keep it. Call retain_grad() on it before "
+                "backward(), or read the gradient of the leaf",
+                stacklevel=3,
+            )
         return self._grad  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None:
-            value = value if isinstance(value, Tensor) else Tensor(value, dtype=self._data.dtype)
+            if not isinstance(value, Tensor) or value._node is None:
+                value = Tensor(value, dtype=self._data.dtype)  # memory of its own
             if value.shape != self.shape:
                 raise ValueError(f"grad: expected shape {self.shape}, that of the tensor, got {value.shape}")
         self._grad = value
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Ask for a gradient, or no longer; return the tensor. Floating and complex leaves only."""
         if not requires_grad:
             if not self.is_leaf:
@@ -139,11 +137,11 @@ class Tensor(Variable):
             if self._data.dtype.kind not in "fc":
                 called = f" '{self.name}'" if self.name else ""
                 raise TypeError(
-                    f"requires_grad: the tensor{called} has dtype {self._data.dtype}; only floating and complex numbers have a gradient. "
-                    "Make it Tensor(data, dtype=float)"
+                    f"requires_grad: the tensor{called} has dtype {self._data.dtype}; only floating and complex numbers have a "
+                    "gradient. Make it Tensor(data, dtype=float)"
                 )
             if isinstance(self._memory, View):  # a leaf has memory of its own
-                self._data, self._memory = self._data.copy(), None
+                separate(self)
             self._node = Leaf(self, self._data)
         return self
 
@@ -178,12 +176,8 @@ class Tensor(Variable):
                 "requires_grad=True, and check that no no_grad(), detach() or numpy() lies between"
             )
         if gradient is None:
-            if self._data.size != 1:
-                raise RuntimeError(
-                    f"backward: a tensor of shape {self.shape} is not a single number; reduce it first (loss.sum() or loss.mean()), or "
-                    "give the incoming gradient of that shape: backward(gradient)"
-                )
-            seed: Any = np.ones(self._data.shape, self._data.dtype)
+            cure = "reduce it first (loss.sum() or loss.mean()), or give the incoming gradient of that shape: backward(gradient)"
+            seed: Any = implicit_seed(self, "backward", cure)
             seed = wrap(seed) if create_graph else seed
         else:
             seed = inward(gradient, self, "backward", create_graph)
@@ -192,14 +186,15 @@ class Tensor(Variable):
             accumulate(propagate({node: seed}, None, retain, create_graph), create_graph)
             return
         wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        wanted = list({id(tensor): tensor for tensor in wanted}.values())  # one named twice still gets its gradient once
         for tensor in wanted:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"backward: inputs= must be a Tensor or several, got {type(tensor).__name__}")
             if tensor._node is None:
                 raise RuntimeError(f"backward: an input of inputs= {_named(tensor)} does not require grad")
         arrived = propagate({node: seed}, [t._node for t in wanted if t._node is not None], retain, create_graph)
-        from .chain_rule import deposit
-
         for tensor in wanted:
-            if tensor._node in arrived:
+            if tensor._node in arrived and not keeps_its_gradient(tensor):
                 deposit(tensor, outward(arrived[tensor._node]), create_graph, shared=True)
 
     def retain_grad(self) -> None:
@@ -207,8 +202,6 @@ class Tensor(Variable):
         if self._node is None:
             raise RuntimeError("retain_grad: the tensor is not tracked, so it will never have a gradient")
         if not isinstance(self._node, Leaf):
-            import weakref
-
             notes_of(self._node).retained = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
@@ -218,26 +211,36 @@ class Tensor(Variable):
         """
         if self._node is None:
             raise RuntimeError("register_hook: the tensor is not tracked, so no gradient will arrive")
+        if not callable(hook):
+            raise TypeError(f"register_hook: expected a function of the gradient, got {type(hook).__name__}")
         return Handle(self._node, hook)
 
     # ------------------------------------------------------------------------------------------- leaving the graph
 
     def numpy(self) -> np.ndarray:
-        """Return the value as a read-only view of the array; also of a tracked tensor."""
-        view = self._data.view()
+        """Return the value as a read-only array; also of a tracked tensor.
+
+        It is a view where that is safe: of a tensor that was written by item assignment it is a copy, so that nobody sees the
+        next write who did not ask for it.
+        """
+        view = kept(self).view()
         view.flags.writeable = False
         return view
 
     def detach(self) -> Tensor:
         """Return an untracked tensor on the same memory."""
-        return _detach(self)
+        result: Tensor = wrap(self._data)
+        adopt_constant(result, self, "detach")
+        return result
 
     def item(self, *args: Any) -> Any:
         """Return the only element (or the one at the given position) as a Python number."""
         try:
             return self._data.item(*args)
         except ValueError:
-            raise ValueError(f"item: the tensor has shape {self.shape}, not a single element; give its position or reduce it first") from None
+            raise ValueError(
+                f"item: the tensor has shape {self.shape}, not a single element; give its position or reduce it first"
+            ) from None
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
@@ -246,12 +249,10 @@ class Tensor(Variable):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self._node is not None:
             raise TypeError(
-                f"a tracked Tensor {_named(self)} would leave the graph here, and its gradient be lost: use numpy() or detach() for the "
-                "value, or autodiff.stack([...]) to join Tensors into one"
+                f"a tracked Tensor {_named(self)} would leave the graph here, and its gradient be lost: use numpy() or detach() for "
+                "the value, or autodiff.stack([...]) to join Tensors into one"
             )
-        if copy:
-            return np.array(self._data, dtype=dtype)
-        return self.numpy() if dtype is None else np.asarray(self.numpy(), dtype=dtype)
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
         self._warn_leaving("float")
@@ -283,6 +284,7 @@ class Tensor(Variable):
             _warn_once(
                 what,
                 f"{what}() of a tracked Tensor leaves the graph (NumPy and math call it silently); use item() where that is meant",
+                stacklevel=4,
             )
 
     # ------------------------------------------------------------------------------------------- copies
@@ -297,12 +299,7 @@ class Tensor(Variable):
 
     def astype(self, dtype: npt.DTypeLike, copy: bool = True) -> Tensor:
         """Return it in another dtype; the gradient is cast back."""
-        try:
-            wanted = np.dtype(dtype)
-        except TypeError:
-            raise TypeError(f"astype: unknown dtype {dtype!r}") from None
-        if wanted.kind not in "biufc":
-            raise TypeError(f"astype: dtype {wanted} holds no numbers")
+        wanted = as_dtype(dtype, "astype")
         return self if not copy and wanted == self.dtype else el.astype(self, wanted)
 
     def __copy__(self) -> Tensor:
@@ -324,13 +321,13 @@ class Tensor(Variable):
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         self._refuse_non_leaf("pickle")
         extra = dict(getattr(self, "__dict__", {}))
-        return _rebuild, (type(self), np.ascontiguousarray(self._data).reshape(self.shape), self.requires_grad, self.name, self._grad, extra)
+        return _rebuild, (type(self), self._data.copy(order="C"), self.requires_grad, self.name, self._grad, extra)
 
     def _refuse_non_leaf(self, what: str) -> None:
-        if not self.is_leaf:
+        if self._node is not None and not isinstance(self._node, Leaf):
             raise RuntimeError(
-                f"{what}: the tensor {_named(self)} is the result of '{label(self._node)}' and belongs to a graph, which cannot be copied; "  # type: ignore[arg-type]
-                f"{what} detach() of it, or the leaves it was made of"
+                f"{what}: the tensor {_named(self)} is the result of '{label(self._node)}' and belongs to a graph, which cannot be "
+                f"copied; {what} detach() of it, or the leaves it was made of"
             )
 
     # ------------------------------------------------------------------------------------------- NumPy's protocols
@@ -373,163 +370,44 @@ class Tensor(Variable):
         return bool((self._data == plain(value)).any())
 
     def __getitem__(self, index: Any) -> Tensor:
-        index = plain(index)
-        if isinstance(index, list):
-            index = as_array(index, "indexing") if index else np.array(index, dtype=np.intp)
-        return indexing.getitem(self, index)
+        return indexing.getitem(self, _as_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        assign(self, index, value)
-
-    # ------------------------------------------------------------------------------------------- operators
-    # fmt: off
-
-    def __add__(self, other: Any) -> Tensor: return el.add(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __radd__(self, other: Any) -> Tensor: return el.add(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __sub__(self, other: Any) -> Tensor: return el.subtract(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rsub__(self, other: Any) -> Tensor: return el.subtract(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __mul__(self, other: Any) -> Tensor: return el.multiply(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rmul__(self, other: Any) -> Tensor: return el.multiply(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __truediv__(self, other: Any) -> Tensor: return el.divide(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rtruediv__(self, other: Any) -> Tensor: return el.divide(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __floordiv__(self, other: Any) -> Tensor: return el.floor_divide(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rfloordiv__(self, other: Any) -> Tensor: return el.floor_divide(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __mod__(self, other: Any) -> Tensor: return el.remainder(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rmod__(self, other: Any) -> Tensor: return el.remainder(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __pow__(self, other: Any) -> Tensor: return el.power(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rpow__(self, other: Any) -> Tensor: return el.power(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __matmul__(self, other: Any) -> Tensor: return linear_algebra.matmul(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rmatmul__(self, other: Any) -> Tensor: return linear_algebra.matmul(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]: return self // other, self % other
-    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]: return other // self, other % self
-
-    def __neg__(self) -> Tensor: return el.negative(self)
-    def __pos__(self) -> Tensor: return el.positive(self)
-    def __abs__(self) -> Tensor: return el.abs(self)
-    def __round__(self, ndigits: int = 0) -> Tensor: return el.round(self, ndigits or 0)
-    def __invert__(self) -> Tensor: return np.invert(self)  # type: ignore[call-overload, no-any-return]
-
-    def __iadd__(self, other: Any) -> Tensor: return update(self, Tensor.__add__, other, "+=")
-    def __isub__(self, other: Any) -> Tensor: return update(self, Tensor.__sub__, other, "-=")
-    def __imul__(self, other: Any) -> Tensor: return update(self, Tensor.__mul__, other, "*=")
-    def __itruediv__(self, other: Any) -> Tensor: return update(self, Tensor.__truediv__, other, "/=")
-    def __ifloordiv__(self, other: Any) -> Tensor: return update(self, Tensor.__floordiv__, other, "//=")
-    def __imod__(self, other: Any) -> Tensor: return update(self, Tensor.__mod__, other, "%=")
-    def __ipow__(self, other: Any) -> Tensor: return update(self, Tensor.__pow__, other, "**=")
-    def __imatmul__(self, other: Any) -> Tensor: return update(self, Tensor.__matmul__, other, "@=")
-
-    def __eq__(self, other: object) -> Tensor: return _compare(np.equal, self, other)  # type: ignore[override]
-    def __ne__(self, other: object) -> Tensor: return _compare(np.not_equal, self, other)  # type: ignore[override]
-    def __lt__(self, other: Any) -> Tensor: return _compare(np.less, self, other)
-    def __le__(self, other: Any) -> Tensor: return _compare(np.less_equal, self, other)
-    def __gt__(self, other: Any) -> Tensor: return _compare(np.greater, self, other)
-    def __ge__(self, other: Any) -> Tensor: return _compare(np.greater_equal, self, other)
-    def __and__(self, other: Any) -> Tensor: return _compare(np.bitwise_and, self, other)
-    def __or__(self, other: Any) -> Tensor: return _compare(np.bitwise_or, self, other)
-    def __xor__(self, other: Any) -> Tensor: return _compare(np.bitwise_xor, self, other)
-    def __lshift__(self, other: Any) -> Tensor: return _compare(np.left_shift, self, other)
-    def __rshift__(self, other: Any) -> Tensor: return _compare(np.right_shift, self, other)
-    def __rand__(self, other: Any) -> Tensor: return _compare(np.bitwise_and, other, self)
-    def __ror__(self, other: Any) -> Tensor: return _compare(np.bitwise_or, other, self)
-    def __rxor__(self, other: Any) -> Tensor: return _compare(np.bitwise_xor, other, self)
-    def __rlshift__(self, other: Any) -> Tensor: return _compare(np.left_shift, other, self)
-    def __rrshift__(self, other: Any) -> Tensor: return _compare(np.right_shift, other, self)
-
-    # ------------------------------------------------------------------------------------------- methods, as ndarray has them
-
-    def sum(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Tensor: return reduction.sum(self, axis, dtype, out, keepdims)
-    def mean(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Tensor: return reduction.mean(self, axis, dtype, out, keepdims)
-    def prod(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Tensor: return reduction.prod(self, axis, dtype, out, keepdims)
-    def var(self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False) -> Tensor: return reduction.var(self, axis, dtype, out, ddof, keepdims)
-    def std(self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False) -> Tensor: return reduction.std(self, axis, dtype, out, ddof, keepdims)
-    def max(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Tensor: return reduction.max(self, axis, out, keepdims)
-    def min(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Tensor: return reduction.min(self, axis, out, keepdims)
-    def cumsum(self, axis: Any = None, dtype: Any = None, out: None = None) -> Tensor: return reduction.cumsum(self, axis, dtype, out)
-    def cumprod(self, axis: Any = None, dtype: Any = None, out: None = None) -> Tensor: return reduction.cumprod(self, axis, dtype, out)
-    def clip(self, min: Any = None, max: Any = None) -> Tensor: return el.clip(self, min, max)
-    def round(self, decimals: int = 0) -> Tensor: return el.round(self, decimals)
-    def conj(self) -> Tensor: return el.conj(self) if self._data.dtype.kind == "c" else self
-    def dot(self, other: Any) -> Tensor: return linear_algebra.dot(self, other)
-
-    def reshape(self, *shape_: Any, order: str = "C") -> Tensor: return shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_, order)
-    def ravel(self, order: str = "C") -> Tensor: return shape.ravel(self, order)
-    def flatten(self, order: str = "C") -> Tensor: return shape.ravel(self, order).clone()
-    def transpose(self, *axes: Any) -> Tensor: return shape.transpose(self, None if not axes else axes[0] if len(axes) == 1 else axes)
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor: return shape.swapaxes(self, axis1, axis2)
-    def squeeze(self, axis: Any = None) -> Tensor: return shape.squeeze(self, axis)
-    def repeat(self, repeats: Any, axis: Any = None) -> Tensor: return shape.repeat(self, plain(repeats), axis)
-    def take(self, indices: Any, axis: Any = None, mode: str = "raise") -> Tensor: return indexing.take(self, plain(indices), axis, None, mode)
-
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Tensor: return np.argmax(self, axis, keepdims=keepdims)  # type: ignore[call-overload, no-any-return]
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Tensor: return np.argmin(self, axis, keepdims=keepdims)  # type: ignore[call-overload, no-any-return]
-    def argsort(self, axis: Any = -1, kind: Any = None, stable: Any = None) -> Tensor: return np.argsort(self, axis, kind=kind, stable=stable)  # type: ignore[call-overload, no-any-return]
-    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor: return np.any(self, axis, keepdims=keepdims)  # type: ignore[call-overload, no-any-return]
-    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor: return np.all(self, axis, keepdims=keepdims)  # type: ignore[call-overload, no-any-return]
-    def nonzero(self) -> tuple[Tensor, ...]: return np.nonzero(self)  # type: ignore[call-overload, no-any-return]
-
-    # fmt: on
-    @property
-    def T(self) -> Tensor:
-        """The axes reversed."""
-        return shape.transpose(self)
-
-    @property
-    def mT(self) -> Tensor:
-        """The last two axes exchanged."""
-        if self._data.ndim < 2:
-            raise ValueError(f"mT: a matrix has at least two axes, this tensor has shape {self.shape}")
-        return shape.swapaxes(self, -1, -2)
-
-    @property
-    def real(self) -> Tensor:
-        """The real part."""
-        return el.real(self)
-
-    @property
-    def imag(self) -> Tensor:
-        """The imaginary part."""
-        return el.imag(self)
+        assign(self, _as_index(index), value)
 
 
-_OPERANDS = (Tensor, *_NUMBERS)
-
-
-def _compare(ufunc: np.ufunc, x1: Any, x2: Any) -> Any:
-    if not isinstance(x1, _OPERANDS) or not isinstance(x2, _OPERANDS):
-        return NotImplemented
-    a, b = plain(x1), plain(x2)
-    try:
-        return wrap(ufunc(a, b))
-    except Exception as error:
-        raise declaration.failed(ufunc.__name__, (x1, x2), error) from None
+def _as_index(index: Any) -> Any:
+    """Return `index` as the graph may keep it: without Tensors, and with arrays in place of lists."""
+    if type(index) is tuple:
+        return tuple([_as_index(part) for part in index])
+    if isinstance(index, Variable):
+        if index._data.dtype.kind not in "biu":
+            raise IndexError(
+                f"indexing: a Tensor used as an index must hold integers or booleans, the one {_named(index)} has dtype "
+                f"{index._data.dtype}"
+            )
+        return kept(index) if index._data.ndim else index._data[()]
+    if isinstance(index, list):
+        array = as_array(index, "indexing")
+        return array if array.size else array.astype(np.intp)
+    return index
 
 
 def _named(tensor: Variable) -> str:
     return f"'{tensor.name}' of shape {tensor._data.shape}" if tensor.name else f"of shape {tensor._data.shape}"
 
 
-def _warn_once(key: str, text: str) -> None:
+def _warn_once(key: str, text: str, stacklevel: int) -> None:
     if key not in _warned:
         _warned.add(key)
-        warnings.warn(text, UserWarning, stacklevel=4)
+        warnings.warn(text, UserWarning, stacklevel=stacklevel)
 
 
-def _detach(tensor: Tensor) -> Tensor:
-    result: Tensor = wrap(tensor._data)
-    adopt_view(result, tensor, _detach_again, "detach")
-    return result
-
-
-def _detach_again(base: Tensor) -> Tensor:
-    result: Tensor = wrap(base._data)
-    return result
-
-
-def _rebuild(cls: type[Tensor], data: np.ndarray, requires_grad: bool, name: str | None, grad: Any, extra: dict[str, Any]) -> Tensor:
+def _rebuild(
+    cls: type[Tensor], data: np.ndarray, requires_grad: bool, name: str | None, grad: Any, extra: dict[str, Any]
+) -> Tensor:
     made = cls.__new__(cls)
     made._data, made._node, made._memory, made._grad, made.name = data, None, None, grad, name
-    if not data.flags.writeable:
-        made._data = data.copy()
     if requires_grad:
         made._node = Leaf(made, made._data)
     if extra:
@@ -554,8 +432,9 @@ class Handle:
 def from_foreign(array: np.ndarray) -> Tensor:
     """Return a Tensor on the memory of `array` itself."""
     made: Tensor = wrap(array)
-    made._memory = Memory(foreign=True)
+    made._memory = Memory(made, foreign=True)
     return made
 
 
 declaration.bind(Tensor)
+operators.bind(Tensor)

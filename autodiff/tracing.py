@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .chain_rule import outward
 from .graph import Node, Variable, label, listening
 
 WHOLE = 1000  # arrays up to this many elements are kept whole, larger ones as statistics
@@ -24,7 +25,7 @@ library_folders = {os.path.dirname(os.path.abspath(__file__)) + os.sep}
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is kept of an array too large to keep: shape, dtype, and figures over its finite elements."""
+    """What is kept of an array too large to keep: shape, dtype, and figures over its finite elements (complex: their sizes)."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -41,12 +42,15 @@ def summed_up(array: Any) -> Any:
     array = np.asarray(array._data if isinstance(array, Variable) else array)
     if array.size <= WHOLE:
         return array.copy()
-    if array.dtype.kind == "c":
-        array = np.abs(array)
-    finite = array[np.isfinite(array)]
-    figures = (finite.min(), finite.max(), finite.mean(), finite.std()) if finite.size else (np.nan,) * 4
+    dtype = str(array.dtype)
+    with np.errstate(all="ignore"):
+        if array.dtype.kind == "c":
+            array = np.abs(array)
+        finite = array[np.isfinite(array)].astype(float)  # float16 would overflow in the sums
+        low, high, mean, std = (finite.min(), finite.max(), finite.mean(), finite.std()) if finite.size else (np.nan,) * 4
     nans = int(np.isnan(array).sum())
-    return Statistics(array.shape, str(array.dtype), *(float(f) for f in figures), nans, array.size - finite.size - nans)
+    infinities = array.size - finite.size - nans
+    return Statistics(array.shape, dtype, float(low), float(high), float(mean), float(std), nans, infinities)
 
 
 @dataclass
@@ -54,7 +58,7 @@ class Record:
     """What a trace saw of one operation.
 
     value     the output: an array, `Statistics`, or a tuple of these
-    gradient  the cotangent that arrived in the last backward pass; None before it
+    gradient  what arrived in the last backward pass, as the output or as a tuple of them; None before it
     inputs    for each argument: its array or Statistics, or None where it is no array
     names     for each argument: the Tensor's name, or None
     seconds   forward time
@@ -70,8 +74,10 @@ class Record:
     foreign: list[tuple[np.ndarray, int]] = field(default_factory=list, repr=False)
 
     def note_gradient(self, g: Any, node: Node) -> None:
-        with np.errstate(all="ignore"):
-            self.gradient = tuple(None if part is None else summed_up(part) for part in g) if isinstance(g, list) else summed_up(g)
+        if isinstance(g, list):  # of an operation with several outputs
+            self.gradient = tuple(None if part is None else summed_up(outward(part)) for part in g)
+        else:
+            self.gradient = summed_up(outward(g))
         for array, checksum in self.foreign:
             if _checksum(array) != checksum:
                 raise RuntimeError(
@@ -102,14 +108,17 @@ class Trace:
     def record(self, node: Node, y: Any, inputs: Any, seconds: float) -> Record:
         self.nodes.append(node)
         value = tuple(summed_up(part) for part in y) if isinstance(y, (tuple, list)) else summed_up(y)
-        seen = tuple(summed_up(v) if isinstance(v, (Variable, np.ndarray, np.generic, int, float, complex)) else None for v in inputs)
+        seen = tuple(summed_up(v) if isinstance(v, _ARRAYS) else None for v in inputs)
         names = tuple(v.name if isinstance(v, Variable) else None for v in inputs)
         made = Record(value, seen, names, seconds, caller())
         for v in inputs:
             array = v if isinstance(v, np.ndarray) else v._data if isinstance(v, Variable) and _is_foreign(v) else None
-            if array is not None:
+            if array is not None and (array.flags.writeable or array.base is not None):
                 made.foreign.append((array, _checksum(array)))
         return made
+
+
+_ARRAYS = (Variable, np.ndarray, np.generic, int, float, complex)
 
 
 def _is_foreign(tensor: Variable) -> bool:

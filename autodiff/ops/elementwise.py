@@ -22,34 +22,36 @@ sqrt = elementwise(np.sqrt, lambda g, y: g / (2 * y))
 cbrt = elementwise(np.cbrt, lambda g, y: g / (3 * y * y))
 
 
-def _integer_power(x: Any, n: Any) -> Any:
-    # np.power costs a hundred times a multiplication: small exponents are multiplied out.
-    if n == 2:
-        return x * x
-    if n == 3:
-        return x * x * x
-    return x**n
+def _multiplied_out(x: Any, n: Any) -> Any:
+    # np.power costs a hundred times a multiplication. Other dtypes are left to NumPy, which may promote them.
+    if x.dtype.kind in "fc":
+        if n == 2:
+            return x * x
+        if n == 3:
+            return x * x * x
+        return x**n
+    return np.power(x, n)
 
 
 @operation(name="power_constant")
 def _power_constant(x: Any, n: Any) -> Any:
-    return _integer_power(x, n)
+    return _multiplied_out(x, n)
 
 
-_power_constant.rules(lambda g, x, n: np.zeros_like(g) if n == 0 else g * n if n == 1 else g * (n * _integer_power(x, n - 1)))
+_power_constant.rules(lambda g, x, n: np.zeros_like(g) if n == 0 else g * n if n == 1 else g * (n * _multiplied_out(x, n - 1)))
 _power_constant.operation.elementwise = True
 
 
 def _power_by_base(g: Any, x1: Any, x2: Any) -> Any:
-    # x2 * x1**(x2-1); a power with exponent 0 is the constant 1, also at 0
-    constant = x2 == 0
-    return np.where(constant, 0, g * (x2 * x1 ** np.where(constant, 1, x2 - 1)))
+    # x2 * x1**(x2-1); at 0**0, where that would be 0 * inf, the power is the constant 1 of x1: any other exponent will do
+    constant = (x1 == 0) & (x2 == 0)
+    return g * (x2 * x1 ** np.where(constant, 1, x2 - 1.0))
 
 
 def _power_by_exponent(g: Any, x1: Any, x2: Any, y: Any) -> Any:
     # y * log(x1); 0**p is 0 for every p > 0, so there the derivative is 0
     vanishing = (x1 == 0) & (x2 > 0)
-    return np.where(vanishing, 0, g * (y * np.log(np.where(vanishing, 1, x1))))
+    return np.where(vanishing, 0, g * (y * np.log(np.where(vanishing, 1, x1).astype(y.dtype))))
 
 
 _power = elementwise(np.power, _power_by_base, _power_by_exponent)
@@ -64,8 +66,15 @@ def power(x1: Any, x2: Any) -> Any:
 
 UFUNCS[np.power] = power
 floor_divide = elementwise(np.floor_divide, lambda g: np.zeros_like(g), lambda g: np.zeros_like(g))
-remainder = elementwise(np.remainder, lambda g: g, lambda g, x1, x2: -g * np.floor(x1 / x2))
-hypot = elementwise(np.hypot, lambda g, x1, y: g * x1 / np.where(y == 0, 1, y), lambda g, x2, y: g * x2 / np.where(y == 0, 1, y))
+remainder = elementwise(np.remainder, lambda g: g, lambda g, x1, x2: -g * (x1 // x2))
+
+
+def _direction(x: Any, length: Any) -> Any:
+    # x / length, and constantly 0 where the length is 0
+    return np.where(length == 0, 0, x) / np.where(length == 0, 1, length)
+
+
+hypot = elementwise(np.hypot, lambda g, x1, y: g * _direction(x1, y), lambda g, x2, y: g * _direction(x2, y))
 
 # ------------------------------------------------------------------------------------------------ exponential, logarithm
 
@@ -82,8 +91,8 @@ log1p = elementwise(np.log1p, lambda g, x: g / (1 + x))
 
 def _weight(x1: Any, x2: Any) -> Any:
     # exp(x1) / (exp(x1) + exp(x2)), one half where both are the same infinity
-    equal_infinities = (x1 == x2) & np.isinf(x1)
-    return 0.5 + 0.5 * np.tanh(0.5 * np.where(equal_infinities, 0, x1 - x2))
+    same = x1 == x2
+    return 1 / (1 + np.exp(np.where(same, 0, x2) - np.where(same, 0, x1)))
 
 
 logaddexp = elementwise(np.logaddexp, lambda g, x1, x2: g * _weight(x1, x2), lambda g, x1, x2: g * _weight(x2, x1))
@@ -103,23 +112,45 @@ sinh = elementwise(np.sinh, lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, lambda g, y: g - g * (y * y))
 arcsinh = elementwise(np.arcsinh, lambda g, x: g / np.sqrt(x * x + 1))
-arccosh = elementwise(np.arccosh, lambda g, x: g / np.sqrt(x * x - 1))
+arccosh = elementwise(np.arccosh, lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))  # one root would take the wrong branch
 arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x))
 deg2rad = elementwise(np.deg2rad, lambda g: g * float(np.pi / 180))
 rad2deg = elementwise(np.rad2deg, lambda g: g * float(180 / np.pi))
+radians = elementwise(np.radians, lambda g: g * float(np.pi / 180))
+degrees = elementwise(np.degrees, lambda g: g * float(180 / np.pi))
 
 # ------------------------------------------------------------------------------------------------ kinks and steps
 # At a kink: the minimum-norm element of the joint subdifferential. Ties share equally, abs(0) gives 0.
 
+
+def selected(g: Any, mask: Any) -> Any:
+    """Return `g` where `mask` holds and 0 elsewhere, where `g` is infinite too."""
+    try:
+        return g * mask  # an eighteenth of the time of where
+    except FloatingPointError:  # inf * 0
+        return np.where(mask, g, 0)
+
+
+def _sign_rule(g: Any, x: Any, y: Any) -> Any:
+    if x.dtype.kind != "c":
+        return np.zeros_like(g)
+    size = np.abs(x)  # x / |x| moves only across the direction of x
+    return (g - (g * y).real * y.conj()) / np.where(size == 0, 1, size)
+
+
 abs = elementwise(np.absolute, lambda g, x: g * np.sign(x).conj(), name="abs")
 fabs = elementwise(np.fabs, lambda g, x: g * np.sign(x))
 maximum = elementwise(
-    np.maximum, lambda g, x1, x2: g * (x1 > x2) + 0.5 * g * (x1 == x2), lambda g, x1, x2: g * (x2 > x1) + 0.5 * g * (x1 == x2)
+    np.maximum,
+    lambda g, x1, x2: selected(g, x1 > x2) + selected(0.5 * g, x1 == x2),
+    lambda g, x1, x2: selected(g, x2 > x1) + selected(0.5 * g, x1 == x2),
 )
 minimum = elementwise(
-    np.minimum, lambda g, x1, x2: g * (x1 < x2) + 0.5 * g * (x1 == x2), lambda g, x1, x2: g * (x2 < x1) + 0.5 * g * (x1 == x2)
+    np.minimum,
+    lambda g, x1, x2: selected(g, x1 < x2) + selected(0.5 * g, x1 == x2),
+    lambda g, x1, x2: selected(g, x2 < x1) + selected(0.5 * g, x1 == x2),
 )
-sign = elementwise(np.sign, lambda g: np.zeros_like(g))
+sign = elementwise(np.sign, _sign_rule)
 floor = elementwise(np.floor, lambda g: np.zeros_like(g))
 ceil = elementwise(np.ceil, lambda g: np.zeros_like(g))
 rint = elementwise(np.rint, lambda g: np.zeros_like(g))
@@ -150,8 +181,8 @@ def _clip(x: Any, min: Any, max: Any) -> Any:
 
 def _strictly_inside(g: Any, x: Any, min: Any, max: Any) -> Any:
     if min is not None:
-        g = g * (x > min)
-    return g if max is None else g * (x < max)
+        g = selected(g, x > min)
+    return g if max is None else selected(g, x < max)
 
 
 _clip.rules(_strictly_inside)
@@ -165,7 +196,7 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min:
     >>> x = Tensor([-1.0, 0.5, 1.0], requires_grad=True)
     >>> clip(x, 0, 1).sum().backward()
     >>> x.grad
-    Tensor([0., 1., 0.])
+    Tensor([0., 1., 0.], shape=(3,), dtype=float64)
     """
     refuse_out("clip", out)
     low = a_min if min is None else min
@@ -192,17 +223,18 @@ def _where(condition: Any, x1: Any, x2: Any) -> Any:
 _where.rules(None, lambda g, condition: np.where(condition, g, 0), lambda g, condition: np.where(condition, 0, g))
 
 
-
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """Return elements of `x1` where `condition` holds, of `x2` elsewhere; with `condition` alone, the indices where it holds.
 
     >>> x = Tensor([-1.0, 0.0, 4.0], requires_grad=True)
     >>> where(x > 0, sqrt(maximum(x, 0)), 0).sum().backward()
     >>> x.grad
-    Tensor([0.  , 0.  , 0.25])
+    Tensor([0.  , 0.  , 0.25], shape=(3,), dtype=float64)
     """
     if x1 is None and x2 is None:
         return as_untracked(np.where(plain(condition)))
+    if x1 is None or x2 is None:
+        raise ValueError("where: give both x1 and x2, or neither")
     return _where(condition, x1, x2)
 
 
@@ -246,3 +278,5 @@ def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
 
 
 astype.rules(lambda g: g)
+if hasattr(np, "astype"):  # NumPy has it since 2.1
+    FUNCTIONS[np.astype] = astype

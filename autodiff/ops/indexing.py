@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 import numpy as np
 
-from ..chain_rule import fitted, own_buffer
-from ..declaration import operation, untracked
+from ..chain_rule import add_to, fitted, own_buffer
+from ..declaration import operation, plain, untracked
 from ..graph import Node
+from .elementwise import refuse_out
 
 
 def is_basic(index: Any) -> bool:
     """Return whether NumPy reads this index as a view: integers, slices, newaxis and ellipsis only."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) and not isinstance(part, (bool, np.bool_)) for part in parts)
+    return all(_is_basic_part(part) for part in parts)
+
+
+def _is_basic_part(part: Any) -> bool:
+    return part is None or part is Ellipsis or (isinstance(part, (slice, int, np.integer)) and not isinstance(part, bool))
+
+
+def _names_once(index: Any) -> bool:
+    """Return whether an index can name no element twice: a basic one, or one with masks only."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(_is_basic_part(part) or isinstance(part, bool) or getattr(part, "dtype", None) == bool for part in parts)
 
 
 def add_at(buffer: np.ndarray, index: Any, g: Any) -> None:
     """Add `g` to `buffer` at `index`, as often as an element is named there."""
-    if is_basic(index) or all(isinstance(part, np.ndarray) and part.dtype == bool for part in _arrays_in(index)):
+    if _names_once(index):
         buffer[index] += g
     else:
         _add_repeated(buffer, index, g)
-
-
-def _arrays_in(index: Any) -> list[Any]:
-    parts = index if isinstance(index, tuple) else (index,)
-    return [p for p in parts if not (p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer)))]
 
 
 def _add_repeated(buffer: np.ndarray, index: Any, g: Any) -> None:
@@ -73,7 +78,7 @@ def _add_into_buffer(node: Node, g: Any, pending: Any, owned: Any, needed: Any, 
     return True
 
 
-getitem.operation.special = _add_into_buffer
+getitem.operation.set_special(_add_into_buffer)
 
 
 @operation()
@@ -90,10 +95,10 @@ setitem.rules(lambda g, index: setitem.either(g, index, 0), None, lambda g, inde
 def _read_written(g: Any, index: Any) -> Any:
     # Where an index names an element more than once, NumPy keeps one write: only that one has a gradient.
     part = g[index]
-    if is_basic(index) or all(isinstance(p, np.ndarray) and p.dtype == bool for p in _arrays_in(index)):
+    if _names_once(index):
         return part
-    positions = np.arange(builtins.max(1, int(np.prod(g.shape)))).reshape(g.shape)[index]
-    last = np.empty(int(np.prod(g.shape)), dtype=np.intp)
+    positions = np.arange(g.size).reshape(g.shape)[index]
+    last = np.empty(g.size, dtype=np.intp)
     order = np.arange(positions.size).reshape(positions.shape)
     last[positions] = order
     return part * (last[positions] == order)
@@ -104,11 +109,10 @@ def _write_into_buffer(node: Node, g: Any, pending: Any, owned: Any, needed: Any
     base, _, value = node.parents
     if create_graph:
         return False
-    index = node.saved[0][0] if node.saved[0] is not None else node.saved[2][0]
+    index = node.saved[0] if base is not None else node.saved[2]
     if value is not None and (needed is None or value in needed):
         part = fitted(np.array(_read_written(g, index)), value, node)
-        pending[value] = pending[value] + part if value in pending else part
-        owned.add(value) if type(pending[value]) is np.ndarray else None
+        add_to(pending, owned, value, part)
     if base is not None and (needed is None or base in needed):
         buffer = g if node in owned else np.array(g)
         buffer[index] = 0
@@ -121,14 +125,13 @@ def _write_into_buffer(node: Node, g: Any, pending: Any, owned: Any, needed: Any
     return True
 
 
-setitem.operation.special = _write_into_buffer
+setitem.operation.set_special(_write_into_buffer)
 
 
 @operation(np.take)
 def take(x: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """Return the elements of `x` at `indices` along `axis` (of the flattened array where None)."""
-    if out is not None:
-        raise TypeError("take: out= is not supported with Tensors; assign the result instead")
+    refuse_out("take", out)
     return np.take(x, indices, axis, mode=mode)  # type: ignore[call-overload]
 
 
@@ -176,7 +179,7 @@ take_along_axis.rules(_untake_along_axis)
 
 
 @operation(np.sort)
-def sort(x: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+def sort(x: Any, axis: Any = -1, kind: Any = None, order: None = None, stable: Any = None) -> Any:
     """Return `x` in ascending order along `axis` (flattened first where None)."""
     if order is not None:
         raise TypeError("sort: order= is for structured arrays, which have no derivative")
@@ -184,9 +187,8 @@ def sort(x: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable
 
 
 def _unsort(g: Any, x: Any, axis: Any) -> Any:
-    raw = np.asarray(x) if isinstance(x, np.ndarray) else x.numpy()
-    order = np.argsort(raw, axis=axis, kind="stable")
-    return _untake_along_axis(g, raw.shape, order, axis)
+    order = np.argsort(plain(x), axis=axis, kind="stable")
+    return _untake_along_axis(g, x.shape, order, axis)
 
 
 sort.rules(_unsort)

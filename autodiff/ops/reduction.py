@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..declaration import operation, plain, untracked
-from .elementwise import refuse_out
+from .elementwise import refuse_out, selected
 from .indexing import scatter_add
 
 
@@ -50,7 +50,7 @@ def sum(x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims:
 
     >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     >>> sum(x * x, axis=1)
-    Tensor([ 5., 25.], grad_fn=<sum>)
+    Tensor([ 5., 25.], shape=(2,), dtype=float64, grad_fn=<sum>)
     """
     refuse_out("sum", out)
     return np.add.reduce(x, axis, dtype, None, keepdims)
@@ -81,7 +81,7 @@ def _centred(x: Any, axis: Any) -> Any:
 
 
 var.rules(
-    lambda g, x, axis, ddof, keepdims: spread(g * (2 / (_count(x.shape, axis) - ddof)), x.shape, axis, keepdims) * _centred(x, axis)
+    lambda g, x, axis, ddof, keepdims: spread(2 * g / (_count(x.shape, axis) - ddof), x.shape, axis, keepdims) * _centred(x, axis).conj()
 )
 
 
@@ -92,11 +92,15 @@ def std(x: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: flo
     return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims)
 
 
-std.rules(
-    lambda g, x, axis, ddof, keepdims, y: spread(
-        g / (np.where(y == 0, 1, y) * (_count(x.shape, axis) - ddof)), x.shape, axis, keepdims
-    ) * np.where(kept_dims(y, x.shape, axis, keepdims) == 0, 0, _centred(x, axis))
-)  # fmt: skip
+def _std_rule(g: Any, x: Any, axis: Any, ddof: float, keepdims: bool, y: Any) -> Any:
+    # Of constant data the rounded mean may miss the constant, and y then is no exact zero: so ask the data.
+    raw = plain(x)
+    constant = raw.max(axis=axis, keepdims=keepdims) == raw.min(axis=axis, keepdims=keepdims) if raw.size else y == 0
+    scale = np.where(constant, 0, g) / (np.where(constant, 1, y) * (_count(x.shape, axis) - ddof))
+    return spread(scale, x.shape, axis, keepdims) * _centred(x, axis).conj()
+
+
+std.rules(_std_rule)
 
 
 @operation(np.prod)
@@ -136,7 +140,7 @@ def _extremum_rule(g: Any, x: Any, axis: Any, keepdims: bool, y: Any) -> Any:
     # Ties share equally. A nan wins, and gets the gradient.
     top = kept_dims(y, x.shape, axis, keepdims)
     winners = (x == top) | ((x != x) & (top != top))
-    return spread(g / winners.sum(axis=axis, keepdims=keepdims, dtype=g.dtype), x.shape, axis, keepdims) * winners
+    return selected(spread(g / winners.sum(axis=axis, keepdims=keepdims, dtype=g.dtype), x.shape, axis, keepdims), winners)
 
 
 @operation(np.max, np.amax)
@@ -159,14 +163,17 @@ min.rules(_extremum_rule)
 
 @operation()
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return log(sum(exp(x))) over `axis`, computed without overflow.
+    """Return log(sum(exp(x))) over `axis`, computed without overflow; of nothing, or of -inf alone, it is -inf.
 
     >>> logsumexp(Tensor([1e4, 1e4]))
-    Tensor(10000.69314718)
+    Tensor(10000.69314718, shape=(), dtype=float64)
     """
-    top = np.maximum.reduce(x, axis, None, None, True)
+    if x.dtype.kind != "f":
+        x = x.astype(float)
+    top = np.maximum.reduce(x, axis, None, None, True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
-    y = np.log(np.add.reduce(np.exp(x - top), axis, None, None, True)) + top
+    with np.errstate(divide="ignore", over="ignore"):  # -inf alone, inf among others
+        y = np.log(np.add.reduce(np.exp(x - top), axis, None, None, True)) + top
     return y if keepdims else y.squeeze(_axes(axis, np.ndim(x)))
 
 
@@ -189,7 +196,6 @@ def _sums_from_the_end(g: Any, axis: int) -> Any:
 
 
 cumsum.rules(lambda g, x_shape, axis: _sums_from_the_end(g, 0 if axis is None else axis).reshape(x_shape))
-
 
 
 def _shifted(x: Any, step: int, fill: float) -> Any:
@@ -228,7 +234,7 @@ cumprod.rules(_cumprod_rule)
 
 def _running_winner(x: Any, y: Any, axis: int) -> np.ndarray:
     positions = np.arange(x.shape[axis]).reshape([-1 if a == axis % x.ndim else 1 for a in range(x.ndim)])
-    return np.maximum.accumulate(np.where(x == y, positions, 0), axis)
+    return np.maximum.accumulate(np.where((x == y) | (x != x), positions, 0), axis)  # a nan stays the winner
 
 
 def _running_extremum_rule(g: Any, x: Any, axis: int, y: Any) -> Any:

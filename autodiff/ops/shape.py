@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
 
 from ..declaration import FUNCTIONS, composition, operation, plain
+from .elementwise import refuse_out
 from .indexing import scatter_add
 
 
 @operation(np.reshape, view=True)
 def reshape(x: Any, shape: Any, order: str = "C") -> Any:
-    """Return `x` in another shape of the same size; one entry may be -1."""
+    """Return `x` in another shape of the same size; one entry may be -1. Elements are read and written in order "C" or "F"."""
+    if order not in ("C", "F"):
+        raise ValueError(f"order {order!r} would depend on how the memory is laid out; give 'C' or 'F'")
     return np.reshape(x, shape, order=order)  # type: ignore[call-overload]
 
 
@@ -94,8 +99,7 @@ sum_to.rules(lambda g, x_shape: np.broadcast_to(g.reshape((1,) * (len(x_shape) -
 @operation(np.concatenate, np.concat, sequence=True)
 def concatenate(arrays: Any, axis: Any = 0, out: None = None, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return the arrays joined along an existing axis (flattened first where `axis` is None)."""
-    if out is not None:
-        raise TypeError("concatenate: out= is not supported with Tensors; assign the result instead")
+    refuse_out("concatenate", out)
     return np.concatenate(arrays, axis, dtype=dtype, casting=casting)  # type: ignore[call-overload]
 
 
@@ -115,8 +119,7 @@ concatenate.rules(_pieces)
 @operation(np.stack, sequence=True)
 def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return the arrays, all of one shape, joined along a new axis."""
-    if out is not None:
-        raise TypeError("stack: out= is not supported with Tensors; assign the result instead")
+    refuse_out("stack", out)
     return np.stack(arrays, axis, dtype=dtype, casting=casting)  # type: ignore[call-overload]
 
 
@@ -126,16 +129,20 @@ stack.rules(lambda g, arrays, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] 
 @operation(np.array_split, name="split", view=True)
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Return `x` cut along `axis` into so many nearly equal parts, or at the given indices."""
+    np.lib.array_utils.normalize_axis_index(axis, x.ndim)  # raises the clearer error
     return tuple(np.array_split(x, indices_or_sections, axis))
 
 
 def _joined(g: Any, x_shape: Any, indices_or_sections: Any, axis: int) -> Any:
+    dtype = next(part.dtype for part in g if part is not None)
+    cut = np.array_split(np.broadcast_to(np.zeros((), dtype), x_shape), indices_or_sections, axis)
+    if sum(part.shape[axis] for part in cut) != x_shape[axis]:  # indices out of order: parts overlap
+        places = np.array_split(np.arange(x_shape[axis]), indices_or_sections)
+        before = (slice(None),) * (axis % len(x_shape))
+        parts = [scatter_add.either(part, (*before, place), x_shape) for part, place in zip(g, places) if part is not None]
+        return functools.reduce(operator.add, parts)
     # Parts that nothing depends on bring zeros, of the shape that the cut gave them.
-    if any(part is None for part in g):
-        dtype = next(part.dtype for part in g if part is not None)
-        shapes = [part.shape for part in np.array_split(np.broadcast_to(np.zeros((), dtype), x_shape), indices_or_sections, axis)]
-        g = [np.zeros(shape, dtype) if part is None else part for part, shape in zip(g, shapes)]
-    return np.concatenate(list(g), axis)
+    return np.concatenate([np.zeros(zeros.shape, dtype) if part is None else part for part, zeros in zip(g, cut)], axis)
 
 
 array_split.rules(_joined)
@@ -146,11 +153,13 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
     >>> a, b = split(Tensor([1.0, 2.0, 3.0, 4.0]), 2)
     >>> b
-    Tensor([3., 4.])
+    Tensor([3., 4.], shape=(2,), dtype=float64)
     """
-    if isinstance(indices_or_sections, (int, np.integer)) and np.shape(plain(x))[axis] % indices_or_sections:
+    shape = np.shape(plain(x))
+    at = np.lib.array_utils.normalize_axis_index(axis, len(shape))
+    if isinstance(indices_or_sections, (int, np.integer)) and indices_or_sections > 0 and shape[at] % indices_or_sections:
         raise ValueError(
-            f"split: {indices_or_sections} equal parts cannot be cut from axis {axis} of length {np.shape(plain(x))[axis]}; "
+            f"split: {indices_or_sections} equal parts cannot be cut from axis {axis} of length {shape[at]}; "
             "give indices, or use array_split"
         )
     return array_split(x, plain(indices_or_sections), axis)
@@ -191,7 +200,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     return np.roll(x, shift, axis)
 
 
-roll.rules(lambda g, shift, axis: np.roll(g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis))
+roll.rules(lambda g, shift, axis: np.roll(g, np.negative(shift), axis))
 
 
 @operation(np.pad)

@@ -1,0 +1,83 @@
+"""What one node can tell of its arguments and its output: what it still holds for the backward pass, and its record.
+
+Knows how the declarations save. Knows nothing of the graph around a node.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..memory import written_since
+from ..tracing import Record, Statistics
+
+
+def record_of(node: Node) -> Record | None:
+    return None if node.notes is None else node.notes.record
+
+
+def retained_by(node: Node) -> Any:
+    return None if node.notes is None or node.notes.retained is None else node.notes.retained()
+
+
+@dataclass
+class Known:
+    """What a node tells of its arguments and its output: arrays by position, other arguments by name."""
+
+    inputs: dict[int, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    y: Any = None
+
+    def note(self, node: Node, position: int, value: Any) -> None:
+        operation = node.operation
+        name = operation.arguments[position]
+        if position < len(node.parents) and node.parents[position] is not None:
+            self.inputs[position] = value
+        elif position >= len(node.parents) or name == "index" or (operation.reference is not None and np.ndim(value) == 0):
+            self.settings[name] = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        elif isinstance(value, (np.ndarray, np.generic, int, float, complex, Statistics)):
+            self.inputs[position] = value
+
+
+def known_of(node: Node) -> Known:
+    """Return what the node still holds, if it has not been consumed, and what was recorded of it."""
+    operation, record = node.operation, record_of(node)
+    known = Known()
+    if node.saved is not None and operation.reference is not None:
+        for position, value in enumerate(node.saved[0]):
+            if not _changed(value, node):
+                known.note(node, position, value)
+    elif node.saved is not None and operation.picks:
+        n = len(operation.arguments)
+        for pick, saved in zip(operation.picks, (node.saved,) if operation.sequence else node.saved):
+            if saved is None:
+                continue
+            for k, value in zip(pick, (saved,) if len(pick) == 1 else saved):
+                if _changed(value, node):
+                    continue
+                if k == n:
+                    known.y = value
+                elif k < n and not operation.sequence:
+                    known.note(node, k, value)
+                elif k == 0:
+                    known.inputs.update((i, part) for i, part in enumerate(value) if not _changed(part, node))
+                elif k < n:
+                    known.settings[operation.arguments[k]] = value
+    if record is not None:
+        for position, value in enumerate(record.inputs):
+            if value is not None and operation.sequence:
+                known.inputs[position] = value
+            elif value is not None:
+                known.note(node, position, value)
+    return known
+
+
+def _changed(value: Any, node: Node) -> bool:
+    return isinstance(value, np.ndarray) and written_since(value, node.number) is not None
+
+
+def same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and isinstance(value, (bool, int, float, str, tuple)) and bool(value == default)

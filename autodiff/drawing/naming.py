@@ -1,0 +1,115 @@
+"""How things are named and written in a drawing: ids, signs of operations, numbers, and text that is only text.
+
+Knows nothing of graphs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SIGNS = {
+    "add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "negative": "−x", "positive": "+x", "reciprocal": "1/x",
+    "square": "x²", "sqrt": "√x", "cbrt": "∛x", "power": "xʸ", "exp": "eˣ", "exp2": "2ˣ", "expm1": "eˣ−1", "log": "ln",
+    "log1p": "ln(1+x)", "logsumexp": "ln Σeˣ", "abs": "|x|", "matmul": "@", "linear": "xWᵀ+b", "transpose": "xᵀ",
+    "sum": "Σ", "cumsum": "Σ…", "prod": "Π", "cumprod": "Π…", "var": "σ²", "std": "σ", "norm": "‖x‖", "floor": "⌊x⌋",
+    "ceil": "⌈x⌉", "maximum": "max", "minimum": "min", "getitem": "x[ ]", "setitem": "x[ ]=", "conj": "x̄",
+}  # fmt: skip
+_SUPERSCRIPTS = str.maketrans("−.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def sign(operation: str, settings: dict[str, str]) -> str:
+    """Return how mathematics writes an operation, "" where it uses the name.
+
+    >>> sign("multiply", {}), sign("power_constant", {"n": "2"}), sign("sin", {})
+    ('×', 'x²', '')
+    """
+    if operation == "power_constant":
+        return "x" + settings["n"].translate(_SUPERSCRIPTS) if set(settings.get("n", "e")) <= set("−.0123456789") else "xⁿ"
+    return SIGNS.get(operation, "")
+
+
+class UniqueNames:
+    """Makes ids out of names: letters, digits and ``._-[]`` stay, a name met before gets a number.
+
+    >>> unique = UniqueNames()
+    >>> unique("loss"), unique("loss"), unique("a:b")
+    ('loss', 'loss_2', 'a_b')
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def __call__(self, name: str) -> str:
+        base = "".join(c if c.isalnum() or c in "._-[]" else "_" for c in name[:80]) or "_"
+        count = self._counts.get(base, 0) + 1
+        made = base if count == 1 else f"{base}_{count}"
+        while count > 1 and made in self._counts:  # somebody is called loss_2 already
+            count += 1
+            made = f"{base}_{count}"
+        self._counts[base] = count
+        self._counts.setdefault(made, 1)
+        return made
+
+
+def plain_text(text: str, limit: int = 40) -> str:
+    """Return `text` on one line, with what cannot be printed written out, and the middle left out where it is long.
+
+    >>> plain_text("a\\nb")
+    'a\\\\nb'
+    """
+    if len(text) > limit:
+        text = text[: limit - limit // 3 - 1] + "…" + text[-(limit // 3) :]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Return a number with at most so many significant digits.
+
+    >>> number(24.70408), number(-1e-7), number(3), number(True)
+    ('24.7', '−1e−7', '3', 'True')
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (complex, np.complexfloating)):
+        imaginary = number(value.imag, digits)
+        return number(value.real, digits) + (imaginary if imaginary.startswith("−") else "+" + imaginary) + "j"
+    if isinstance(value, (int, np.integer)) and abs(int(value)) < 1_000_000:
+        text = str(int(value))
+    else:
+        text = f"{float(value):.{digits}g}"
+    mantissa, e, exponent = text.partition("e")
+    if e:
+        text = f"{mantissa}e{int(exponent)}"
+    return text.replace("-", "−")
+
+
+def shape_text(shape: tuple[int, ...] | None, dtype: str | None) -> str:
+    """Return shape and dtype as a short text.
+
+    >>> shape_text((2, 3), "float64"), shape_text((), "float64"), shape_text(None, None)
+    ('(2, 3) float64', 'scalar float64', '')
+    """
+    if shape is None:
+        return ""
+    return f"{shape or 'scalar'} {dtype}"
+
+
+def setting_text(value: Any) -> str:
+    """Return an argument that is no array as a short text, indices as they are written.
+
+    >>> setting_text((slice(None), 0)), setting_text(1e-5)
+    ('(:, 0)', '1e−5')
+    """
+    if isinstance(value, slice):
+        ends = ["" if end is None else str(end) for end in (value.start, value.stop)]
+        return ":".join(ends if value.step is None else [*ends, str(value.step)])
+    if isinstance(value, (tuple, list)):
+        inside = ", ".join(setting_text(v) for v in value)
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, np.ndarray) and value.size != 1:
+        return f"array of shape {value.shape}"
+    if isinstance(value, (bool, int, float, complex, np.number)):
+        return number(value)
+    return "..." if value is Ellipsis else "newaxis" if value is None else str(value)

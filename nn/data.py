@@ -1,0 +1,118 @@
+"""Data sets, and the loader that cuts them into shuffled batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from autodiff import Tensor, asarray, stack
+from autodiff.graph import wrap
+
+from .seeding import generator_or_default
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Samples that can be counted and read by position: a number, an array or Tensor, or a tuple of these."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class TensorDataset:
+    """Arrays or Tensors of the same length; sample i is a tuple of the i-th row of each.
+
+    >>> data = TensorDataset(np.zeros((5, 2)), np.arange(5))
+    >>> len(data), data[3][1].item()
+    (5, 3)
+    """
+
+    def __init__(self, *tensors: Any):
+        if not tensors:
+            raise ValueError("TensorDataset: give at least one array")
+        self.tensors: tuple[Tensor, ...] = tuple(asarray(t) for t in tensors)
+        shapes = [t.shape for t in self.tensors]
+        if any(not shape or shape[0] != shapes[0][:1][0] for shape in shapes if shapes[0]) or not shapes[0]:
+            raise ValueError(f"TensorDataset: the arrays must be equally long on their first axis, got shapes {', '.join(map(str, shapes))}")
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(t[index] for t in self.tensors)
+
+
+class DataLoader:
+    """Goes through a data set in batches of Tensors; each `for` over it is one epoch.
+
+    dataset     a Dataset, or an array or Tensor, or a tuple of them
+    batch_size  samples in a batch
+    shuffle     draw a new order for each epoch
+    generator   numpy.random.Generator for the order; None takes the default one (`nn.manual_seed`)
+    drop_last   leave out a last batch that is not full
+
+    >>> loader = DataLoader((np.arange(5.0), np.arange(5)), batch_size=2)
+    >>> [x.tolist() for x, y in loader]
+    [[0.0, 1.0], [2.0, 3.0], [4.0]]
+    >>> len(loader)
+    3
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        *,
+        generator: np.random.Generator | None = None,
+        drop_last: bool = False,
+    ):
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"DataLoader: batch_size must be a positive integer, got {batch_size!r}")
+        if isinstance(dataset, tuple):
+            dataset = TensorDataset(*dataset)
+        if not isinstance(dataset, Dataset):
+            raise TypeError(f"DataLoader: a data set has len() and items, {type(dataset).__name__} has not; give arrays or a Dataset")
+        if generator is not None:
+            generator_or_default(generator)
+        self.dataset, self.batch_size, self.shuffle = dataset, int(batch_size), shuffle
+        self.generator, self.drop_last = generator, drop_last
+
+    def __len__(self) -> int:
+        count = len(self.dataset)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        count = len(self.dataset)
+        order = generator_or_default(self.generator).permutation(count) if self.shuffle else np.arange(count)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield self._batch(order[start : start + self.batch_size])
+
+    def _batch(self, positions: np.ndarray) -> Any:
+        if isinstance(self.dataset, TensorDataset):
+            return tuple(wrap(t._data[positions]) for t in self.dataset.tensors)
+        if isinstance(self.dataset, (np.ndarray, Tensor)):
+            return wrap(np.asarray(self.dataset)[positions])
+        return collate([self.dataset[int(i)] for i in positions])
+
+
+def collate(samples: list[Any]) -> Any:
+    """Return one batch of several samples: arrays and numbers stacked into a Tensor, tuples and dicts part by part.
+
+    >>> x, y = collate([(np.zeros(3), 0), (np.ones(3), 1)])
+    >>> x.shape, y.tolist()
+    ((2, 3), [0, 1])
+    """
+    first = samples[0]
+    if isinstance(first, (tuple, list)):
+        return tuple(collate(list(parts)) for parts in zip(*samples, strict=True))
+    if isinstance(first, dict):
+        return {key: collate([sample[key] for sample in samples]) for key in first}
+    try:
+        return stack([asarray(sample) for sample in samples])
+    except ValueError as error:
+        shapes = sorted({np.shape(sample) for sample in samples})
+        raise ValueError(f"DataLoader: the samples of a batch differ in shape: {', '.join(map(str, shapes))}; pad them") from error

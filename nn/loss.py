@@ -1,0 +1,324 @@
+"""Losses: each function beside its derivative, and its Module below. They refuse to broadcast, and say what would fit.
+
+reduction  "mean" over all samples, "sum", or "none" (one loss for each sample)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autodiff import Tensor, asarray, fused, logsumexp, scatter_add
+from autodiff.declaration import plain
+
+from .activation import log_softmax
+from .constants import ones, row_starts
+from .module import Module
+
+# ------------------------------------------------------------------------------------------------ cross-entropy
+
+
+def _classes_forward(x: np.ndarray, classes: np.ndarray, reduction: str) -> Any:
+    rows, columns = x.shape
+    flat = row_starts(rows, columns) + classes  # where the target of each row lies in the flattened array
+    z = x - np.maximum.reduce(x, 1, None, None, True)
+    chosen = z.reshape(-1).take(flat)
+    np.exp(z, out=z)
+    totals = z.dot(ones(columns, z.dtype))
+    losses = np.log(totals)
+    losses -= chosen
+    return _reduced_fast(losses, reduction), (z, totals, flat, reduction)
+
+
+def _classes_backward(g: Any, kept: Any, needs: Any) -> Any:
+    z, totals, flat, reduction = kept
+    if reduction == "mean":
+        g = g / len(totals)
+    d = z * (g / totals)[:, None]  # softmax(x) - one_hot(classes), times g
+    entries = d.reshape(-1)
+    entries[flat] -= g
+    return d, None, None
+
+
+def _reduced_fast(losses: np.ndarray, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    total = losses.dot(ones(len(losses), losses.dtype))
+    return total / len(losses) if reduction == "mean" else total
+
+
+@fused(forward=_classes_forward, backward=_classes_backward, name="cross_entropy")
+def _cross_entropy_of_classes(x: Any, classes: Any, reduction: Any) -> Any:
+    """-log softmax(x)[i, classes[i]] for each row i of x (N, C)."""
+    return _reduced(logsumexp(x, axis=1) - x[np.arange(len(classes)), classes], reduction)
+
+
+def _probabilities_forward(x: np.ndarray, q: np.ndarray, reduction: str) -> Any:
+    log_p = log_softmax.operation.forward(x)
+    log_p[(q == 0) & (x == -np.inf)] = 0
+    losses = np.vecdot(q, log_p)
+    return _reduced_fast(np.negative(losses, out=losses), reduction), (np.exp(log_p) * (x != -np.inf), log_p, q, reduction)
+
+
+def _probabilities_backward(g: Any, kept: Any, needs: Any) -> Any:
+    p, log_p, q, reduction = kept
+    if reduction == "mean":
+        g = g / len(q)
+    g = np.reshape(g, (-1, 1))
+    return (
+        g * (p * q.sum(axis=1, keepdims=True) - q) if needs[0] else None,
+        -g * log_p if needs[1] else None,
+        None,
+    )
+
+
+@fused(forward=_probabilities_forward, backward=_probabilities_backward, name="cross_entropy_of_probabilities")
+def _cross_entropy_of_probabilities(x: Any, q: Any, reduction: Any) -> Any:
+    """-sum over c of q[i, c] log softmax(x)[i, c] for each row i of x (N, C); 0 log 0 is 0."""
+    log_p = x - logsumexp(x, axis=1, keepdims=True)
+    return _reduced(-(q * np.where((q == 0) & (x == -np.inf), 0, log_p)).sum(axis=1), reduction)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return how surprised a classifier is by the truth: -log softmax(input)[target].
+
+    input            logits, any real numbers: (N, C), or (C,), or (N, C, d1, ...)
+    target           class indices 0 to C-1: (N,), or (), or (N, d1, ...); or class probabilities of the shape of input
+    weight           (C,), how much each class counts; the mean is then weighted too
+    ignore_index     samples of this class index do not count
+    label_smoothing  how much of the target is spread over all classes, 0 to 1
+
+    Raises ValueError or TypeError where shape, range or dtype of the target do not fit.
+
+    >>> logits = Tensor([[2.0, 0.0], [0.0, 2.0]], requires_grad=True)
+    >>> loss = cross_entropy(logits, [0, 0])
+    >>> round(loss.item(), 4)
+    1.1269
+    """
+    x = input if isinstance(input, Tensor) else asarray(input)
+    if x._data.dtype.kind != "f":
+        raise TypeError(f"cross_entropy: the input has dtype {x.dtype}, expected floating logits")
+    if reduction not in _REDUCTIONS:
+        raise _unknown_reduction("cross_entropy", reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing lies between 0 and 1, got {label_smoothing}")
+    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
+    shape = x._data.shape
+    if raw.dtype.kind not in "iu":
+        return _by_probabilities(x, target, raw, weight, reduction, label_smoothing)
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if raw.shape != expected or not shape:
+        raise ValueError(_targets_misfit(shape, raw.shape, expected))
+    if raw.dtype != np.intp:
+        raw = raw.astype(np.intp)
+    ignored = _ignored(raw, shape[1] if len(shape) > 1 else shape[0], ignore_index)
+    if ignored is None and len(shape) == 2 and weight is None and not label_smoothing:
+        if reduction == "mean" and not len(raw):
+            raise ValueError("cross_entropy: the batch is empty, so there is no mean; use reduction='sum' to get 0")
+        return _cross_entropy_of_classes(x, raw, reduction)  # type: ignore[no-any-return]
+    x, classes = _as_rows(x), raw.reshape(-1)
+    rows = None if ignored is None else np.flatnonzero(~ignored.reshape(-1))
+    if rows is not None:
+        x, classes = x[rows], classes[rows]
+    weights = None if weight is None else _class_weights(weight, x)
+    if label_smoothing:
+        q: Any = _smoothed(np.eye(x.shape[1], dtype=x.dtype)[classes], label_smoothing)
+        losses = _cross_entropy_of_probabilities(x, q if weights is None else q * weights, "none")
+    else:
+        losses = _cross_entropy_of_classes(x, classes, "none")
+        if weights is not None:
+            losses = losses * weights[classes]
+    if reduction == "none":
+        if rows is not None:
+            losses = scatter_add(losses, rows, (raw.size,))
+        return losses.reshape(raw.shape)  # type: ignore[no-any-return]
+    total: Tensor = losses.sum()
+    if reduction == "sum":
+        return total
+    if not len(classes):
+        raise ValueError("cross_entropy: every target is ignored (or the batch is empty), so there is no mean; use reduction='sum' to get 0")
+    return total / (len(classes) if weights is None else weights[classes].sum())
+
+
+def _ignored(classes: np.ndarray, count: int, ignore_index: int) -> np.ndarray | None:
+    """Return which targets are ignored, None where none is; raise where one is no class."""
+    # Read as unsigned numbers, negative ones are huge: one look finds what is out of range on either side.
+    largest = np.maximum.reduce(classes.view(np.uintp), None, initial=0)
+    if largest < count and not 0 <= ignore_index < count:
+        return None
+    ignored = classes == ignore_index
+    bad = ~ignored & ((classes < 0) | (classes >= count))
+    if bad.any():
+        raise ValueError(
+            f"cross_entropy: the target {classes[bad].flat[0]} (at position {int(np.flatnonzero(bad)[0])}) is no class: with {count} logits "
+            f"a sample the classes are 0 to {count - 1}" + ("; ignore_index says which to leave out" if classes[bad].flat[0] < 0 else "")
+        )
+    return ignored if ignored.any() else None
+
+
+def _targets_misfit(shape: tuple[int, ...], got: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    if not shape:
+        return "cross_entropy: the input is a single number; expected logits of shape (N, C), or (C,) for one sample"
+    cure = ""
+    if got == shape:
+        cure = "; a one-hot target is given as class indices, target.argmax(1), or as floating probabilities, target.astype(float)"
+    elif math.prod(got) == math.prod(expected):
+        cure = f"; write target.reshape({expected})"
+    return f"cross_entropy: class indices for an input of shape {shape} have shape {expected}, got {got}{cure}"
+
+
+def _by_probabilities(x: Tensor, target: Any, raw: np.ndarray, weight: Any, reduction: str, label_smoothing: float) -> Tensor:
+    shape = x.shape
+    if raw.dtype.kind != "f":
+        raise TypeError(f"cross_entropy: the target has dtype {raw.dtype}, expected class indices (integers) or probabilities (floating)")
+    if raw.shape != shape or not shape:
+        expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+        cure = "; class indices must be integers: target.astype(int)" if raw.shape == expected else ""
+        raise ValueError(f"cross_entropy: class probabilities have the shape of the input, {shape}, got {raw.shape}{cure}")
+    if raw.size and not (raw.min() >= 0 and raw.max() <= 1 + 1e-6):
+        raise ValueError(f"cross_entropy: class probabilities lie between 0 and 1, got {raw.min()} to {raw.max()}")
+    q = target if isinstance(target, Tensor) else raw
+    q = q if q.dtype == x.dtype else q.astype(x.dtype)
+    rows, q = _as_rows(x), _as_rows(q)
+    if reduction == "mean" and not rows.shape[0]:
+        raise ValueError("cross_entropy: the batch is empty, so there is no mean; use reduction='sum' to get 0")
+    if label_smoothing:
+        q = _smoothed(q, label_smoothing)
+    if weight is not None:
+        q = q * _class_weights(weight, x)
+    losses: Tensor = _cross_entropy_of_probabilities(rows, q, reduction)
+    return losses.reshape(shape[:1] + shape[2:] if len(shape) > 1 else ()) if reduction == "none" else losses
+
+
+def _smoothed(q: Any, label_smoothing: float) -> Any:
+    return q * (1 - label_smoothing) + label_smoothing / q.shape[1]
+
+
+def _as_rows(x: Any) -> Any:
+    """Return (C,) as (1, C) and (N, C, d1, ...) as (N d1 ..., C)."""
+    if x.ndim == 2:
+        return x
+    if x.ndim == 1:
+        return x.reshape((1, -1))
+    moved = np.moveaxis(x, 1, -1)
+    return moved.reshape((math.prod(moved.shape[:-1]), moved.shape[-1]))
+
+
+def _class_weights(weight: Any, x: Tensor) -> Tensor:
+    weights = asarray(weight)
+    count = x.shape[1] if x.ndim > 1 else x.shape[0]
+    if weights.shape != (count,):
+        raise ValueError(f"cross_entropy: weight has shape {weights.shape}, expected ({count},), one number for each class")
+    return weights if weights.dtype == x.dtype else weights.astype(x.dtype)
+
+
+class CrossEntropyLoss(Module):
+    """The cross-entropy between logits and class indices or probabilities, see `nn.functional.cross_entropy`.
+
+    >>> round(CrossEntropyLoss()(Tensor([[0.0, 0.0]]), Tensor([1])).item(), 4)
+    0.6931
+    """
+
+    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0):
+        if reduction not in _REDUCTIONS:
+            raise _unknown_reduction("CrossEntropyLoss", reduction)
+        self.register_buffer("weight", None if weight is None else asarray(weight))
+        self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+# ------------------------------------------------------------------------------------------------ mean squared error
+
+
+def _squared_forward(x: np.ndarray, target: np.ndarray, reduction: str) -> Any:
+    d = x - target
+    return (np.vdot(d, d) / (d.size if reduction == "mean" else 1) if reduction != "none" else d * d), (d, reduction)
+
+
+def _squared_backward(g: Any, kept: Any, needs: Any) -> Any:
+    d, reduction = kept
+    dx = d * (g * (2 / d.size if reduction == "mean" else 2))
+    return dx if needs[0] else None, -dx if needs[1] else None, None
+
+
+@fused(forward=_squared_forward, backward=_squared_backward, name="mse_loss")
+def _squared_error(x: Any, target: Any, reduction: Any) -> Any:
+    d = x - target
+    return _reduced(d * d, reduction)
+
+
+def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """Return the mean of the squared differences.
+
+    input, target  of one shape: (N,) beside (N, 1) is refused, since it would compare every sample with every other
+
+    >>> mse_loss(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).item()
+    2.0
+    """
+    if reduction not in _REDUCTIONS:
+        raise _unknown_reduction("mse_loss", reduction)
+    x = input if isinstance(input, Tensor) else asarray(input)
+    if x.dtype.kind != "f":
+        raise TypeError(f"mse_loss: the input has dtype {x.dtype}, expected floating predictions")
+    target = _like_input("mse_loss", target, x)
+    if reduction == "mean" and not x.size:
+        raise ValueError("mse_loss: the batch is empty, so there is no mean; use reduction='sum' to get 0")
+    return _squared_error(x, target, reduction)  # type: ignore[no-any-return]
+
+
+class MSELoss(Module):
+    """The mean squared error, see `nn.functional.mse_loss`.
+
+    >>> MSELoss()(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).item()
+    2.0
+    """
+
+    def __init__(self, reduction: str = "mean"):
+        if reduction not in _REDUCTIONS:
+            raise _unknown_reduction("MSELoss", reduction)
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return mse_loss(input, target, self.reduction)
+
+
+# ------------------------------------------------------------------------------------------------ what losses share
+
+_REDUCTIONS = ("mean", "sum", "none")
+
+
+def _unknown_reduction(name: str, reduction: Any) -> ValueError:
+    return ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return losses.sum() / math.prod(losses.shape)  # half the overhead of mean()
+    return losses.sum() if reduction == "sum" else losses
+
+
+def _like_input(name: str, target: Any, x: Tensor) -> Any:
+    """Return a target in the dtype of the prediction `x`; raise unless it has its shape."""
+    target = target if isinstance(target, (Tensor, np.ndarray)) else np.asarray(plain(target))
+    if target.shape != x.shape:
+        cure = ""
+        if math.prod(target.shape) == x.size:
+            cure = f" Write target.reshape({x.shape}), or give the prediction the target's shape."
+        raise ValueError(
+            f"{name}: the prediction has shape {x.shape}, the target {target.shape}; they must be equal, since broadcasting would "
+            f"compare samples with one another.{cure}"
+        )
+    if target.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: the target has dtype {target.dtype}, expected real numbers")
+    return target if target.dtype == x.dtype else target.astype(x.dtype)

@@ -1,0 +1,90 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .flat import Run
+from .optimizer import Optimizer, check_at_least_zero
+
+
+class SGD(Optimizer):
+    """Walks down the gradient: p ← p - lr v, where v is the gradient g, or with momentum μ:
+
+        v ← μ v + (1 - dampening) g        (v = g at the first step)
+        p ← p - lr v                       (nesterov: p ← p - lr (g + μ v))
+
+    params        the parameters, or groups of them
+    lr            how far a step goes
+    momentum      how much of the last step goes on, 0 to 1
+    dampening     how much less of the gradient goes into v
+    weight_decay  adds weight_decay * p to the gradient (L2 penalty)
+    nesterov      looks ahead along the momentum
+    maximize      walks up instead
+
+    Source: Sutskever et al. 2013, On the importance of initialization and momentum in deep learning; in PyTorch's form.
+
+    >>> from nn import Parameter
+    >>> p = Parameter([1.0])
+    >>> optimizer = SGD([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 3)
+    0.8
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+            },
+        )
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        check_at_least_zero("SGD", group, "lr", "momentum", "weight_decay")
+        if group["nesterov"] and (not group["momentum"] or group["dampening"]):
+            raise ValueError("SGD: nesterov needs a momentum above 0, and no dampening")
+
+    def _update(self, group: dict[str, Any], run: Run, gradient: np.ndarray) -> None:
+        momentum, weight_decay = group["momentum"], group["weight_decay"]
+        sign = -1 if group["maximize"] else 1
+        lr, mu, share, decay = run.numbers(sign * group["lr"], momentum, 1 - group["dampening"], sign * weight_decay)
+        first = momentum and "momentum_buffer" not in run.state
+        v = run.array("momentum_buffer") if momentum else run.values
+        # The sign goes into lr, and for that into the decay: with v of the other sign the formulas stay the same.
+        for p, g, v, t in run.blocks(run.values, gradient, v, work=1):
+            if weight_decay:
+                np.multiply(p, decay, out=t)
+                t += g
+                g = t
+            if momentum:
+                if first:
+                    v[...] = g
+                else:
+                    v *= mu
+                    v += g if not group["dampening"] else share * g
+                if group["nesterov"]:
+                    g = np.multiply(v, mu) + g
+                else:
+                    g = v
+            np.multiply(g, lr, out=t)
+            p -= t

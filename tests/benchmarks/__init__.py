@@ -1,0 +1,9 @@
+"""Speed and memory beside other libraries: `python -m tests.benchmarks`.
+
+engines     the libraries that are compared
+work        one piece of work done by one library, and the check that all compute the same
+chain, scalar, filling, training      the work whose time is taken
+memory, importing, installed          what is measured in fresh processes, or on disk
+timing      interleaved repetitions; `worker` takes the times of one thread count in a process of its own
+targets, report                       what is to be reached, and the table
+"""

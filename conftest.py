@@ -12,11 +12,13 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _names_of_examples(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) -> None:
-    if isinstance(request.node, pytest.DoctestItem):
-        doctest_namespace["np"] = np
-        for name in ("autodiff", "nn") if "nn" in request.path.parts else ("autodiff",):
-            package = importlib.import_module(name)
-            public = {key: value for key, value in vars(package).items() if not key.startswith("_")}
-            # Where an example says sum or round, it means its own module's, or else Python's.
-            doctest_namespace.update({key: value for key, value in public.items() if not hasattr(builtins, key)})
-            doctest_namespace[name] = package
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    names: dict[str, Any] = {"np": np}
+    for name in ("autodiff", "nn") if "nn" in request.path.parts else ("autodiff",):
+        package = importlib.import_module(name)
+        names |= {key: getattr(package, key) for key in dir(package) if not key.startswith("_")} | {name: package}
+    # A name of the example's own module goes first; one that is not there and means something in Python means that.
+    own = request.node.dtest.globs if request.node.dtest else {}
+    doctest_namespace.clear()
+    doctest_namespace.update({key: value for key, value in names.items() if key not in own and not hasattr(builtins, key)})

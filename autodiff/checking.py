@@ -15,6 +15,7 @@ Knows transforms and Tensors. Knows no operation.
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ def check_grads(
     >>> check_grads(lambda x: x * x.detach(), np.array([1.0, 2.0]))
     Traceback (most recent call last):
       ...
-    AssertionError: check_grads: <lambda>, argument 0 ('x') of shape (2,): the worst element is [1]: analytic -0.264..., numeric -0.528...
+    AssertionError: ... argument 0 ('x') of shape (2,): the worst element is [1]: analytic -0.264..., numeric -0.528...
     """
     if order < 1:
         raise ValueError(f"check_grads: order must be at least 1, got {order}")
@@ -90,8 +91,8 @@ def check_grads(
     for i in checked:
         if values[i].dtype not in (np.float64, np.complex128):
             raise TypeError(
-                f"check_grads: {names[i]} has dtype {values[i].dtype}, expected float64 or complex128: a difference quotient loses half "
-                "of all digits, and float32 has seven. Check in float64, and compare a float32 gradient with the float64 one"
+                f"check_grads: {names[i]} has dtype {values[i].dtype}, expected float64 or complex128: a difference quotient loses "
+                "half of all digits, and float32 has seven. Check in float64, and compare a float32 gradient with the float64 one"
             )
     if not checked:
         raise TypeError("check_grads: no argument is a floating array, so there is nothing to check")
@@ -108,11 +109,11 @@ def _check(problem: Problem, order: int, directions: int, rng: np.random.Generat
     if order > 1:
         variables, outputs = _run(problem, problem.values)
         recorded = _gradient(problem, variables, outputs, cotangents, True)
-        for i, plain_one, recorded_one in zip(problem.checked, analytic, recorded):
-            if not np.allclose(plain_one, recorded_one.numpy(), problem.rtol, problem.atol, equal_nan=True):
+        for i, plain, again in zip(problem.checked, analytic, recorded, strict=True):
+            if not np.allclose(plain, again.numpy(), problem.rtol, problem.atol, equal_nan=True):
                 raise AssertionError(
-                    f"check_grads: {problem.what}, {problem.names[i]}: a recorded backward pass (create_graph=True) gives another gradient "
-                    f"than a plain one: the largest difference is {np.max(np.abs(plain_one - recorded_one.numpy())):.4g}"
+                    f"check_grads: {problem.what}, {problem.names[i]}: a recorded backward pass (create_graph=True) gives another "
+                    f"gradient than a plain one: the largest difference is {np.max(np.abs(plain - again.numpy())):.4g}"
                 )
         _check(_derivative(problem, cotangents), order - 1, directions, rng)
 
@@ -132,9 +133,9 @@ def _derivative(problem: Problem, cotangents: list[np.ndarray]) -> Problem:
 
     positions = [*problem.checked, *(count + k for k, c in enumerate(cotangents) if c.size)]
     names = [*problem.names, *(f"the incoming gradient of output {k}" for k in range(len(cotangents)))]
-    return Problem(
-        derivative, [*problem.values, *cotangents], positions, names, f"gradient of {problem.what}", problem.rtol * 10, problem.atol * 10
-    )
+    values = [*problem.values, *cotangents]
+    # Differences of a computed gradient are less exact than those of a value.
+    return Problem(derivative, values, positions, names, f"gradient of {problem.what}", problem.rtol * 10, problem.atol * 10)
 
 
 def _run(problem: Problem, values: Sequence[Any]) -> tuple[list[Any], list[Tensor]]:
@@ -158,29 +159,34 @@ def _several(y: Any) -> list[Tensor]:
     return [part for part in tensors if part.dtype.kind in "fc"]
 
 
-def _gradient(problem: Problem, variables: list[Any], outputs: list[Tensor], cotangents: Sequence[Any], recorded: bool) -> list[Tensor]:
+def _gradient(
+    problem: Problem, variables: list[Any], outputs: list[Tensor], cotangents: Sequence[Any], recorded: bool
+) -> list[Tensor]:
     """Return the gradient by each checked argument; zeros where nothing depends on it."""
     wanted = [variables[i] for i in problem.checked]
-    pairs = [(y, c) for y, c in zip(outputs, cotangents) if y.requires_grad]
+    pairs = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad]
     if not pairs:
         return [Tensor(np.zeros(x.shape, x.dtype)) for x in wanted]
     found = gradients([y for y, _ in pairs], wanted, [c for _, c in pairs], create_graph=recorded, allow_unused=True)
-    return [Tensor(np.zeros(x.shape, x.dtype)) if d is None else d for d, x in zip(found, wanted)]
+    return [Tensor(np.zeros(x.shape, x.dtype)) if d is None else d for d, x in zip(found, wanted, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------- slopes
 
 
 def _check_slopes(problem: Problem, cotangents: list[np.ndarray], analytic: list[np.ndarray], rng: np.random.Generator) -> None:
-    for i, gradient in zip(problem.checked, analytic):
+    for i, gradient in zip(problem.checked, analytic, strict=True):
         value = problem.values[i]
         if gradient.shape != value.shape:
-            raise AssertionError(f"check_grads: {problem.what}: the gradient for {problem.names[i]} has shape {gradient.shape}, expected {value.shape}")
+            raise AssertionError(
+                f"check_grads: {problem.what}: the gradient for {problem.names[i]} has shape {gradient.shape}, expected "
+                f"{value.shape}"
+            )
         if gradient.size == 0:
             continue
         direction = _random_like(value, rng) * _scale(value)
         found = float(np.sum(_terms(gradient, direction)))
-        bound = problem.atol + problem.rtol * float(np.sqrt(np.sum(np.square(np.abs(gradient * direction)))))
+        bound = problem.atol + problem.rtol * float(np.linalg.norm(gradient * direction))
         with np.errstate(all="ignore"):
             numeric, doubt = _numeric_slope(problem, cotangents, i, direction, found, bound)
         difference = abs(found - numeric)
@@ -188,9 +194,9 @@ def _check_slopes(problem: Problem, cotangents: list[np.ndarray], analytic: list
             continue
         if 100 * bound < doubt and difference < 20 * doubt:
             raise AssertionError(
-                f"check_grads: {problem.what}, {problem.names[i]}: no steps of the difference quotient agree, so it neither confirms nor "
-                f"refutes the analytic slope {found:.10g} (numeric {numeric:.10g}, give or take {doubt:.2g}). Is there a jump "
-                "at these arguments, randomness in the function, or a value of low precision?"
+                f"check_grads: {problem.what}, {problem.names[i]}: no steps of the difference quotient agree, so it neither "
+                f"confirms nor refutes the analytic slope {found:.10g} (numeric {numeric:.10g}, give or take {doubt:.2g}). Is "
+                "there a jump at these arguments, randomness in the function, or a value of low precision?"
             )
         raise AssertionError(_failure(problem, cotangents, i, gradient, (found, numeric), rng))
 
@@ -203,13 +209,13 @@ def _numeric_slope(
     Where the first step gives `expected` within `bound`, that is all; else many steps are tried.
     """
     slope, noise = _quotient(problem, cotangents, i, direction, STEP)
-    if abs(slope - expected) <= bound + noise:
+    if abs(slope - expected) <= bound:
         return slope, noise
     tried = [_quotient(problem, cotangents, i, direction, step) for step in STEPS]
     best, least = slope, np.inf
     # Truncation falls by 16 from one step to the next: without it, two neighbours would meet at this value.
-    met = [fine + (fine - coarse) / 15 for (coarse, _), (fine, _) in zip(tried, tried[1:])]
-    for before, after, (_, noise) in zip(met, met[1:], tried[2:]):
+    met = [fine + (fine - coarse) / 15 for (coarse, _), (fine, _) in itertools.pairwise(tried)]
+    for (before, after), (_, noise) in zip(itertools.pairwise(met), tried[2:], strict=True):
         doubt = abs(after - before) + 2 * noise
         if doubt < least:
             best, least = after, doubt
@@ -223,7 +229,7 @@ def _quotient(problem: Problem, cotangents: list[np.ndarray], i: int, direction:
     for k in problem.checked:
         ahead[k], behind[k] = Tensor(ahead[k]), Tensor(behind[k])
     difference, size = 0.0, 0.0
-    for c, y2, y1 in zip(cotangents, _several(problem.f(*ahead)), _several(problem.f(*behind))):
+    for c, y2, y1 in zip(cotangents, _several(problem.f(*ahead)), _several(problem.f(*behind)), strict=True):
         terms2, terms1 = _terms(c, y2.numpy()), _terms(c, y1.numpy())
         difference += float(np.sum(terms2 - terms1))
         size += float(np.sum(np.abs(terms2)))
@@ -232,7 +238,7 @@ def _quotient(problem: Problem, cotangents: list[np.ndarray], i: int, direction:
 
 def _terms(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return Re(conj(a) * b): how much a change `b` moves a value of gradient `a`, element by element."""
-    return np.real(np.conj(a) * b)  # type: ignore[no-any-return]
+    return np.real(np.conj(a) * b)
 
 
 def _scale(value: np.ndarray) -> np.ndarray:
@@ -260,8 +266,9 @@ def _names(f: Callable[..., Any], count: int) -> list[str]:
 
 
 def _failure(
-    problem: Problem, cotangents: list[np.ndarray], i: int, gradient: np.ndarray, slopes: tuple[float, float], rng: np.random.Generator
-) -> str:
+    problem: Problem, cotangents: list[np.ndarray], i: int, gradient: np.ndarray, slopes: tuple[float, float],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
     """Return the message of a failure, naming the element of argument `i` where the two gradients differ most."""
     value = problem.values[i]
     places = np.arange(value.size)
@@ -279,8 +286,8 @@ def _failure(
     analytic = complex(gradient.flat[where])
     return (
         f"check_grads: {problem.what}, {problem.names[i]} of shape {value.shape}: the worst element{among} is {index}: "
-        f"analytic {_written(analytic)}, numeric {_written(numeric)}. (Analytic is reverse mode, numeric a central difference; along a random "
-        f"direction the slopes are {slopes[0]:.10g} and {slopes[1]:.10g}.)"
+        f"analytic {_written(analytic)}, numeric {_written(numeric)}. (Analytic is reverse mode, numeric a central difference; "
+        f"along a random direction the slopes are {slopes[0]:.10g} and {slopes[1]:.10g}.)"
     )
 
 

@@ -61,13 +61,17 @@ def empty(shape: Any, dtype: npt.DTypeLike = float) -> Tensor:
     return _made(np.empty(shape, dtype), False)
 
 
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False
+) -> Tensor:
     """Return evenly spaced numbers of the half-open interval [start, stop); with one argument, from 0 to it."""
     first, last = (0, start) if stop is None else (start, stop)
     return _made(np.arange(first, last, step, dtype=dtype), requires_grad)
 
 
-def linspace(start: Any, stop: Any, num: int = 50, dtype: npt.DTypeLike | None = None, *, endpoint: bool = True, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any, stop: Any, num: int = 50, dtype: npt.DTypeLike | None = None, *, endpoint: bool = True, requires_grad: bool = False
+) -> Tensor:
     """Return so many evenly spaced numbers from `start` to `stop`."""
     return _made(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype), requires_grad)
 

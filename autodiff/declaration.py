@@ -283,7 +283,7 @@ def as_array(value: Any, operation: str = "asarray") -> np.ndarray:
 def as_dtype(dtype: Any, operation: str) -> np.dtype[Any]:
     """Return `dtype` as a dtype of numbers."""
     try:
-        wanted = np.dtype(dtype)
+        wanted: np.dtype[Any] = np.dtype(dtype)
     except (TypeError, ValueError):
         raise TypeError(f"{operation}: unknown dtype {dtype!r}; expected one of NumPy's, such as float, 'float32' or np.int64") from None
     if wanted.kind not in "biufc":
@@ -365,7 +365,9 @@ def _note_view(operation: Operation, result: Any, args: Sequence[Any], recording
         elif isinstance(result, tuple):
             adopt_view(part, base, operation.name, lambda b, i=i: apply(operation, (b, *statics))[i])  # type: ignore[misc]
         else:
-            index = statics[0] if operation.name == "getitem" else None
+            index = None  # stands for: not by indexing; x[None] and x[(None,)] are the same
+            if operation.name == "getitem":
+                index = (None,) if statics[0] is None else statics[0]
             adopt_view(part, base, operation.name, lambda b: apply(operation, (b, *statics)), index)
 
 

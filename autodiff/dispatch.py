@@ -107,7 +107,7 @@ def _recorded(
     if method == "__call__" and call is not None:
         if not given:
             return call(*inputs)
-        raise TypeError(f"{name}: {', '.join(given)}= has no derivative with a tracked Tensor; leave it out, and use astype for dtypes")
+        raise TypeError(f"{name}: {', '.join(given)}= is not supported with a tracked Tensor; leave it out, use astype for dtypes")
     raise TypeError(f"{name} has no derivative; {_HOW}")
 
 

@@ -281,11 +281,8 @@ class Tensor(Operators):
 
     def _warn_leaving(self, what: str) -> None:
         if self._node is not None:
-            _warn_once(
-                what,
-                f"{what}() of a tracked Tensor leaves the graph (NumPy and math call it silently); use item() where that is meant",
-                stacklevel=4,
-            )
+            text = f"{what}() of a tracked Tensor leaves the graph (NumPy and math call it silently); use item() where it is meant"
+            _warn_once(what, text, stacklevel=4)
 
     # ------------------------------------------------------------------------------------------- copies
 

@@ -127,13 +127,11 @@ def _is_foreign(tensor: Variable) -> bool:
 
 def caller() -> str:
     """Return "file:line" of the innermost frame outside the library."""
+    inside = tuple(library_folders)
     frame = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(tuple(library_folders)):
-            return f"{name}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return ""
+    while frame.f_code.co_filename.startswith(inside) and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 @contextlib.contextmanager

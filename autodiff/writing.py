@@ -68,10 +68,7 @@ def assign(tensor: Variable, index: Any, value: Any, what: str = "item assignmen
         root = memory.root()
         log_write(region, f"{what} to the tensor{_called(tensor if root is None else root)}")
     if recorded:
-        if node is not None and index is Ellipsis and np.shape(raw) == tensor._data.shape and raw.dtype == tensor._data.dtype:
-            made = node  # all of it has been replaced
-        else:
-            made = _written(tensor, index, node)
+        made = _written(tensor, index, node)
         if before is not None:
             before.name = tensor.name
             assert mode is not None
@@ -127,16 +124,16 @@ def _refuse_to_part(constant: Variable, tensor: Variable, recorded: bool, what: 
             continue
         if recorded or other._node is not None:
             raise RuntimeError(
-                f"{what}: this tensor{_called(constant)} is a constant (made by {constant._memory.how}) that shares memory with the "
-                f"tensor{_called(other)} of shape {other._data.shape}; a recorded write would give that one the new value but not "
-                "the new gradient. Write to that tensor, to a copy (clone()), or under no_grad()"
+                f"{what}: this tensor{_called(constant)} is a constant (made by {constant._memory.how}) that shares memory with "
+                f"the tensor{_called(other)} of shape {other._data.shape}; a recorded write would give that one the new value but "
+                "not the new gradient. Write to that tensor, to a copy (clone()), or under no_grad()"
             )
 
 
 def _check_fits(tensor: Variable, raw: Any, tracked: bool, what: str) -> None:
     dtype = tensor._data.dtype
     if tracked and dtype.kind not in "fc":
-        raise TypeError(f"{what}: a tensor{_called(tensor)} of dtype {dtype} cannot hold tracked values; use astype(float)")
+        raise TypeError(f"{what}: the tensor{_called(tensor)} of dtype {dtype} cannot hold tracked values; use astype(float)")
     if dtype.kind != "c" and (isinstance(raw, complex) or getattr(raw, "dtype", dtype).kind == "c"):
         raise TypeError(f"{what}: complex values do not fit into the tensor{_called(tensor)} of dtype {dtype}; take .real")
 

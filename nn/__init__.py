@@ -6,7 +6,7 @@
 (5, 1)
 """
 
-from os.path import dirname
+import os
 
 from autodiff.tracing import library_folders
 
@@ -19,7 +19,7 @@ from .module import Module, Parameter
 from .seeding import manual_seed
 from .serialization import load, save
 
-library_folders.add(dirname(__file__) + "/")  # a trace names the user's line, not the library's
+library_folders.add(os.path.dirname(os.path.abspath(__file__)) + os.sep)  # a trace names the user's line, not the library's
 
 __all__ = [
     "CrossEntropyLoss",

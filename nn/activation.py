@@ -18,7 +18,8 @@ from .module import Module
 
 def _positive_part(x: np.ndarray) -> np.ndarray:
     # For large arrays np.maximum is twice as fast with a row of zeros as with a single zero, for small ones slower.
-    return np.maximum(x, zeros(x.shape[-1], x.dtype) if x.size > 4096 else zero(x.dtype))
+    y: np.ndarray = np.maximum(x, zeros(x.shape[-1], x.dtype) if x.size > 4096 else zero(x.dtype))
+    return y
 
 
 relu: Callable[[Any], Tensor] = elementwise(
@@ -63,11 +64,12 @@ class Tanh(Module):
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
-    y = np.negative(x)
+    y: np.ndarray = np.negative(x)
     with np.errstate(over="ignore"):  # exp(-x) is inf for x far below zero, and 1 / (1 + inf) is the right 0
         np.exp(y, out=y)
     y += 1
-    return np.reciprocal(y, out=y)
+    np.reciprocal(y, out=y)
+    return y
 
 
 sigmoid: Callable[[Any], Tensor] = elementwise(
@@ -103,8 +105,8 @@ def softmax(x: Any, dim: int = -1) -> Any:
     >>> softmax(Tensor([0.0, 0.0, -np.inf])).tolist()
     [0.5, 0.5, 0.0]
     """
-    y = np.exp(x - np.maximum.reduce(x, dim, None, None, True))
-    y /= np.add.reduce(y, dim, None, None, True)
+    y = np.exp(x - np.maximum.reduce(x, dim, keepdims=True))
+    y /= np.add.reduce(y, dim, keepdims=True)
     return y
 
 
@@ -118,8 +120,8 @@ def log_softmax(x: Any, dim: int = -1) -> Any:
     >>> log_softmax(Tensor([0.0, 1000.0])).tolist()
     [-1000.0, 0.0]
     """
-    y = x - np.maximum.reduce(x, dim, None, None, True)
-    y -= np.log(np.add.reduce(np.exp(y), dim, None, None, True))
+    y = x - np.maximum.reduce(x, dim, keepdims=True)
+    y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
     return y
 
 

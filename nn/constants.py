@@ -24,6 +24,7 @@ def _constant(key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
 def ones(n: int, dtype: np.dtype[Any]) -> np.ndarray:
     """Return n ones.
 
+    >>> from nn.constants import ones
     >>> ones(2, np.dtype(float))
     array([1., 1.])
     """

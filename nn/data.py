@@ -35,8 +35,8 @@ class TensorDataset:
             raise ValueError("TensorDataset: give at least one array")
         self.tensors: tuple[Tensor, ...] = tuple(asarray(t) for t in tensors)
         shapes = [t.shape for t in self.tensors]
-        if any(not shape or shape[0] != shapes[0][:1][0] for shape in shapes if shapes[0]) or not shapes[0]:
-            raise ValueError(f"TensorDataset: the arrays must be equally long on their first axis, got shapes {', '.join(map(str, shapes))}")
+        if not all(shape and shape[:1] == shapes[0][:1] for shape in shapes):
+            raise ValueError(f"TensorDataset: the arrays must be equally long, got shapes {', '.join(map(str, shapes))}")
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -75,7 +75,7 @@ class DataLoader:
         if isinstance(dataset, tuple):
             dataset = TensorDataset(*dataset)
         if not isinstance(dataset, Dataset):
-            raise TypeError(f"DataLoader: a data set has len() and items, {type(dataset).__name__} has not; give arrays or a Dataset")
+            raise TypeError(f"DataLoader: expected arrays or a Dataset (len() and items), got {type(dataset).__name__}")
         if generator is not None:
             generator_or_default(generator)
         self.dataset, self.batch_size, self.shuffle = dataset, int(batch_size), shuffle

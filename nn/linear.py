@@ -25,22 +25,28 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
     Returns (..., out). Raises ValueError where these lengths differ.
 
+    >>> from nn.functional import linear
     >>> linear(Tensor([1.0, 2.0]), Tensor([[3.0, 4.0]]), Tensor([0.5])).tolist()
     [11.5]
     """
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1] or (bias is not None and bias.shape != weight.shape[:1]):
         raise ValueError(_misfit(x, weight, bias))
-    y = _rows(x).dot(weight.T)  # .dot has half the call overhead of @
-    if bias is not None:
-        y = np.add(y, bias, out=y) if bias.dtype == y.dtype else y + bias
-    return y if x.ndim == 2 else y.reshape((*x.shape[:-1], weight.shape[0]))
+    y = _times(x, weight.T)
+    if bias is None:
+        return y
+    return np.add(y, bias, out=y) if bias.dtype is y.dtype else y + bias
 
 
 linear.rules(
-    lambda g, weight: _rows(g).dot(weight).reshape((*g.shape[:-1], weight.shape[1])),
+    lambda g, weight: _times(g, weight),
     lambda g, x: _rows(g).T.dot(_rows(x)),
     lambda g: _sum_of_rows(_rows(g)),
 )
+
+
+def _times(x: Any, matrix: Any) -> Any:
+    """Return `x` (..., n) times a matrix (n, m); for two axes `.dot` has half the overhead of `@`, for more it is one product."""
+    return x.dot(matrix) if x.ndim == 2 else _rows(x).dot(matrix).reshape((*x.shape[:-1], matrix.shape[1]))
 
 
 def _rows(x: Any) -> Any:
@@ -49,8 +55,8 @@ def _rows(x: Any) -> Any:
 
 
 def _sum_of_rows(g: Any) -> Any:
-    # A product with ones is faster than a sum over the first axis, and rounds less.
-    return ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray else g.sum(axis=0)
+    # A product with ones is faster than a sum over the first axis and rounds less, except for a single column.
+    return ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.shape[1] > 1 else g.sum(axis=0)
 
 
 def _misfit(x: Any, weight: Any, bias: Any) -> str:
@@ -100,8 +106,10 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = linear(matching(x, self.weight), self.weight, self.bias)
-        return y
+        weight = self.weight
+        if not isinstance(x, Tensor) or x._data.dtype is not weight._data.dtype:
+            x = matching(x, weight)
+        return linear(x, weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

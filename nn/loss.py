@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, fused, logsumexp, scatter_add
-from autodiff.declaration import plain
+from autodiff.declaration import as_array, plain
 
 from .activation import log_softmax
 from .constants import ones, row_starts
@@ -23,7 +23,7 @@ from .module import Module
 def _classes_forward(x: np.ndarray, classes: np.ndarray, reduction: str) -> Any:
     rows, columns = x.shape
     flat = row_starts(rows, columns) + classes  # where the target of each row lies in the flattened array
-    z = x - np.maximum.reduce(x, 1, None, None, True)
+    z = x - np.maximum.reduce(x, 1, keepdims=True)
     chosen = z.reshape(-1).take(flat)
     np.exp(z, out=z)
     totals = z.dot(ones(columns, z.dtype))
@@ -105,98 +105,106 @@ def cross_entropy(
     1.1269
     """
     x = input if isinstance(input, Tensor) else asarray(input)
-    if x._data.dtype.kind != "f":
-        raise TypeError(f"cross_entropy: the input has dtype {x.dtype}, expected floating logits")
+    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
+    data = x._data
+    if (  # the everyday case, found out with few questions; all others, and all errors, go the long way
+        raw.dtype == np.intp
+        and data.ndim == 2
+        and raw.shape == data.shape[:1]
+        and data.dtype.kind == "f"
+        and weight is None
+        and ignore_index < 0
+        and not label_smoothing
+        and reduction in _REDUCTIONS
+        and raw.size
+        and np.maximum.reduce(raw.view(np.uintp)) < data.shape[1]  # read as unsigned numbers, negative ones are huge
+    ):
+        return _cross_entropy_of_classes(x, raw, reduction)
+    if data.dtype.kind != "f":
+        raise TypeError(f"cross_entropy: the input has dtype {data.dtype}, expected floating logits")
+    if not data.ndim:
+        raise ValueError("cross_entropy: the input is a single number; expected logits of shape (N, C), or (C,) for one sample")
     if reduction not in _REDUCTIONS:
         raise _unknown_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies between 0 and 1, got {label_smoothing}")
-    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
-    shape = x._data.shape
-    if raw.dtype.kind not in "iu":
-        return _by_probabilities(x, target, raw, weight, reduction, label_smoothing)
-    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
-    if raw.shape != expected or not shape:
-        raise ValueError(_targets_misfit(shape, raw.shape, expected))
-    if raw.dtype != np.intp:
-        raw = raw.astype(np.intp)
-    ignored = _ignored(raw, shape[1] if len(shape) > 1 else shape[0], ignore_index)
-    if ignored is None and len(shape) == 2 and weight is None and not label_smoothing:
-        if reduction == "mean" and not len(raw):
-            raise ValueError("cross_entropy: the batch is empty, so there is no mean; use reduction='sum' to get 0")
-        return _cross_entropy_of_classes(x, raw, reduction)  # type: ignore[no-any-return]
-    x, classes = _as_rows(x), raw.reshape(-1)
-    rows = None if ignored is None else np.flatnonzero(~ignored.reshape(-1))
-    if rows is not None:
-        x, classes = x[rows], classes[rows]
     weights = None if weight is None else _class_weights(weight, x)
+    if raw.dtype.kind in "iu":
+        return _by_classes(x, raw, weights, ignore_index, reduction, label_smoothing)
+    return _by_probabilities(x, target, raw, weights, reduction, label_smoothing)
+
+
+def _by_classes(
+    x: Tensor, raw: np.ndarray, weights: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+) -> Tensor:
+    shape = x.shape
+    expected = _target_shape(shape)
+    if raw.shape != expected:
+        cure = ""
+        if raw.shape == shape:
+            cure = "; give a one-hot target as class indices, target.argmax(1), or as floating probabilities, target.astype(float)"
+        elif raw.size == math.prod(expected):
+            cure = f"; write target.reshape({expected})"
+        raise ValueError(f"cross_entropy: class indices for an input of shape {shape} have shape {expected}, got {raw.shape}{cure}")
+    x, classes = _as_rows(x), raw.reshape(-1)
+    counted = _counted(classes, x.shape[1], ignore_index)
+    classes = classes.astype(np.intp, copy=False)  # only now: what does not fit into an intp is no class
+    if len(counted) < len(classes):
+        x, classes = x[counted], classes[counted]
+    if reduction == "mean" and not len(classes):
+        raise _no_mean("cross_entropy", "the batch is empty, or every target ignored")
+    within = reduction if weights is None else "none"  # what the operation itself may reduce
     if label_smoothing:
         q: Any = _smoothed(np.eye(x.shape[1], dtype=x.dtype)[classes], label_smoothing)
-        losses = _cross_entropy_of_probabilities(x, q if weights is None else q * weights, "none")
+        losses: Tensor = _cross_entropy_of_probabilities(x, q if weights is None else q * weights, within)
     else:
-        losses = _cross_entropy_of_classes(x, classes, "none")
+        losses = _cross_entropy_of_classes(x, classes, within)
         if weights is not None:
             losses = losses * weights[classes]
     if reduction == "none":
-        if rows is not None:
-            losses = scatter_add(losses, rows, (raw.size,))
-        return losses.reshape(raw.shape)  # type: ignore[no-any-return]
-    total: Tensor = losses.sum()
-    if reduction == "sum":
-        return total
-    if not len(classes):
-        raise ValueError("cross_entropy: every target is ignored (or the batch is empty), so there is no mean; use reduction='sum' to get 0")
-    return total / (len(classes) if weights is None else weights[classes].sum())
+        return scatter_add(losses, counted, (raw.size,)).reshape(raw.shape)
+    if weights is None:
+        return losses
+    return losses.sum() / weights[classes].sum() if reduction == "mean" else losses.sum()
 
 
-def _ignored(classes: np.ndarray, count: int, ignore_index: int) -> np.ndarray | None:
-    """Return which targets are ignored, None where none is; raise where one is no class."""
-    # Read as unsigned numbers, negative ones are huge: one look finds what is out of range on either side.
-    largest = np.maximum.reduce(classes.view(np.uintp), None, initial=0)
-    if largest < count and not 0 <= ignore_index < count:
-        return None
+def _counted(classes: np.ndarray, count: int, ignore_index: int) -> np.ndarray:
+    """Return the positions of the targets that are not ignored; raise where one of them is no class."""
     ignored = classes == ignore_index
     bad = ~ignored & ((classes < 0) | (classes >= count))
     if bad.any():
+        position = int(bad.argmax())
         raise ValueError(
-            f"cross_entropy: the target {classes[bad].flat[0]} (at position {int(np.flatnonzero(bad)[0])}) is no class: with {count} logits "
-            f"a sample the classes are 0 to {count - 1}" + ("; ignore_index says which to leave out" if classes[bad].flat[0] < 0 else "")
+            f"cross_entropy: the target {classes[position]} (at position {position}) is no class: with {count} logits a sample the "
+            f"classes are 0 to {count - 1}" + ("; ignore_index says which targets to leave out" if classes[position] < 0 else "")
         )
-    return ignored if ignored.any() else None
+    return np.flatnonzero(~ignored)
 
 
-def _targets_misfit(shape: tuple[int, ...], got: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    if not shape:
-        return "cross_entropy: the input is a single number; expected logits of shape (N, C), or (C,) for one sample"
-    cure = ""
-    if got == shape:
-        cure = "; a one-hot target is given as class indices, target.argmax(1), or as floating probabilities, target.astype(float)"
-    elif math.prod(got) == math.prod(expected):
-        cure = f"; write target.reshape({expected})"
-    return f"cross_entropy: class indices for an input of shape {shape} have shape {expected}, got {got}{cure}"
-
-
-def _by_probabilities(x: Tensor, target: Any, raw: np.ndarray, weight: Any, reduction: str, label_smoothing: float) -> Tensor:
-    shape = x.shape
+def _by_probabilities(
+    x: Tensor, target: Any, raw: np.ndarray, weights: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
     if raw.dtype.kind != "f":
-        raise TypeError(f"cross_entropy: the target has dtype {raw.dtype}, expected class indices (integers) or probabilities (floating)")
-    if raw.shape != shape or not shape:
-        expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
-        cure = "; class indices must be integers: target.astype(int)" if raw.shape == expected else ""
-        raise ValueError(f"cross_entropy: class probabilities have the shape of the input, {shape}, got {raw.shape}{cure}")
+        raise TypeError(f"cross_entropy: the target has dtype {raw.dtype}, expected class indices (int) or probabilities (float)")
+    if raw.shape != x.shape:
+        cure = "; class indices must be integers: target.astype(int)" if raw.shape == _target_shape(x.shape) else ""
+        raise ValueError(f"cross_entropy: class probabilities have the shape of the input, {x.shape}, got {raw.shape}{cure}")
     if raw.size and not (raw.min() >= 0 and raw.max() <= 1 + 1e-6):
         raise ValueError(f"cross_entropy: class probabilities lie between 0 and 1, got {raw.min()} to {raw.max()}")
     q = target if isinstance(target, Tensor) else raw
-    q = q if q.dtype == x.dtype else q.astype(x.dtype)
-    rows, q = _as_rows(x), _as_rows(q)
-    if reduction == "mean" and not rows.shape[0]:
-        raise ValueError("cross_entropy: the batch is empty, so there is no mean; use reduction='sum' to get 0")
+    q = _as_rows(q if q.dtype == x.dtype else q.astype(x.dtype))
+    if reduction == "mean" and not q.shape[0]:
+        raise _no_mean("cross_entropy", "the batch is empty")
     if label_smoothing:
         q = _smoothed(q, label_smoothing)
-    if weight is not None:
-        q = q * _class_weights(weight, x)
-    losses: Tensor = _cross_entropy_of_probabilities(rows, q, reduction)
-    return losses.reshape(shape[:1] + shape[2:] if len(shape) > 1 else ()) if reduction == "none" else losses
+    if weights is not None:
+        q = q * weights
+    losses: Tensor = _cross_entropy_of_probabilities(_as_rows(x), q, reduction)
+    return losses.reshape(_target_shape(x.shape)) if reduction == "none" else losses
+
+
+def _target_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:1] + shape[2:] if len(shape) > 1 else ()
 
 
 def _smoothed(q: Any, label_smoothing: float) -> Any:
@@ -227,6 +235,8 @@ class CrossEntropyLoss(Module):
     >>> round(CrossEntropyLoss()(Tensor([[0.0, 0.0]]), Tensor([1])).item(), 4)
     0.6931
     """
+
+    weight: Tensor | None
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0):
         if reduction not in _REDUCTIONS:
@@ -273,8 +283,8 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
         raise TypeError(f"mse_loss: the input has dtype {x.dtype}, expected floating predictions")
     target = _like_input("mse_loss", target, x)
     if reduction == "mean" and not x.size:
-        raise ValueError("mse_loss: the batch is empty, so there is no mean; use reduction='sum' to get 0")
-    return _squared_error(x, target, reduction)  # type: ignore[no-any-return]
+        raise _no_mean("mse_loss", "the batch is empty")
+    return _squared_error(x, target, reduction)
 
 
 class MSELoss(Module):
@@ -302,6 +312,10 @@ def _unknown_reduction(name: str, reduction: Any) -> ValueError:
     return ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', got {reduction!r}")
 
 
+def _no_mean(name: str, why: str) -> ValueError:
+    return ValueError(f"{name}: {why}, so there is no mean; use reduction='sum' to get 0")
+
+
 def _reduced(losses: Any, reduction: str) -> Any:
     if reduction == "mean":
         return losses.sum() / math.prod(losses.shape)  # half the overhead of mean()
@@ -310,7 +324,8 @@ def _reduced(losses: Any, reduction: str) -> Any:
 
 def _like_input(name: str, target: Any, x: Tensor) -> Any:
     """Return a target in the dtype of the prediction `x`; raise unless it has its shape."""
-    target = target if isinstance(target, (Tensor, np.ndarray)) else np.asarray(plain(target))
+    if not isinstance(target, (Tensor, np.ndarray)):
+        target = as_array(plain(target), name)
     if target.shape != x.shape:
         cure = ""
         if math.prod(target.shape) == x.size:

@@ -8,17 +8,19 @@ no layer.
 from __future__ import annotations
 
 import contextvars
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from autodiff import Tensor
-from autodiff.declaration import as_array, plain
+from autodiff.declaration import as_array
 from autodiff.graph import Group, add_group, next_number, wrap
 from autodiff.memory import log_write
+
+from .state import fitting, names_differ
 
 _P = ParamSpec("_P")
 _R_co = TypeVar("_R_co", covariant=True)
@@ -37,7 +39,7 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Any, requires_grad: bool = True, *, dtype: npt.DTypeLike | None = None, name: str | None = None):
-        if dtype is None and isinstance(data, (bool, int, float, list, tuple)):
+        if dtype is None and not isinstance(data, (np.ndarray, np.generic, Tensor)):
             dtype = np.float32
         super().__init__(data, dtype=dtype, requires_grad=requires_grad, name=name)
 
@@ -137,16 +139,25 @@ class Module:
         before = self.__dict__.get(name)
         if isinstance(value, (Parameter, Module)):
             if "." in name or not name:
-                raise ValueError(f"{type(self).__name__}: '{name}' cannot name a parameter or module: names must not be empty or hold a dot")
+                raise ValueError(f"{type(self).__name__}: the name {name!r} must not be empty or hold a dot")
             if isinstance(value, Parameter) and value.name is None:
                 value.name = name
         elif isinstance(before, Parameter) and value is not None:
             raise TypeError(
-                f"{type(self).__name__}.{name} is a parameter and cannot become a {type(value).__name__}. To change its values, write "
-                f"`with no_grad(): module.{name}[...] = values`; to learn something else, assign a Parameter (or None)"
+                f"{type(self).__name__}.{name} is a parameter and cannot become a {type(value).__name__}. To change its values, "
+                f"write `with no_grad(): module.{name}[...] = values`; to learn something else, assign a Parameter (or None)"
             )
         elif name in self._buffers and not (value is None or isinstance(value, Tensor)):
             raise TypeError(f"{type(self).__name__}.{name} is a buffer: expected a Tensor or None, got {type(value).__name__}")
+        elif isinstance(value, (list, dict)) and any(
+            isinstance(part, (Parameter, Module)) for part in (value.values() if isinstance(value, dict) else value)
+        ):
+            warnings.warn(
+                f"{type(self).__name__}.{name} is a {type(value).__name__} that holds modules or parameters: they are not registered, "
+                "so they are neither learned nor saved. Use nn.Sequential or an attribute for each; a tuple says that it is meant",
+                UserWarning,
+                stacklevel=2,
+            )
         if isinstance(value, Module) or isinstance(before, Module):
             _note_structure()
         object.__setattr__(self, name, value)
@@ -161,7 +172,7 @@ class Module:
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Set a parameter by its name; None stands for a parameter that this module does without."""
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"register_parameter: '{name}' must be a Parameter or None, got {type(param).__name__}; make it Parameter(data)")
+            raise TypeError(f"register_parameter: '{name}' must be a Parameter or None, got {type(param).__name__}")
         self._check_new(name)
         setattr(self, name, param)
 
@@ -171,7 +182,7 @@ class Module:
         persistent  whether it is part of `state_dict()`
         """
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: '{name}' must be a Tensor or None, got {type(tensor).__name__}; make it Tensor(data)")
+            raise TypeError(f"register_buffer: '{name}' must be a Tensor or None, got {type(tensor).__name__}")
         if name not in self._buffers:
             self._check_new(name)
         self._buffers = {**self._buffers, name: persistent}
@@ -252,8 +263,9 @@ class Module:
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call `function` with each module in here, children first; return the module."""
-        for module in reversed(list(self.modules())):
-            function(module)
+        for module in self.children():
+            module.apply(function)
+        function(self)
         return self
 
     # ------------------------------------------------------------------------------------------- modes and gradients
@@ -317,8 +329,8 @@ class Module:
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         if strict and (missing or unexpected):
-            raise ValueError(_names_differ(type(self).__name__, missing, unexpected))
-        arrays = {name: _fitting(state_dict[name], own[name], name) for name in own if name in state_dict}
+            raise ValueError(names_differ(type(self).__name__, missing, unexpected))
+        arrays = {name: fitting(state_dict[name], own[name], name) for name in own if name in state_dict}
         for name, array in arrays.items():  # what is itself about to be written is copied first
             if any(np.may_share_memory(array, tensor._data) for tensor in own.values()):
                 arrays[name] = array.copy()
@@ -392,43 +404,3 @@ def matching(x: Any, parameter: Tensor) -> Any:
     if x.dtype.kind == "c" and dtype.kind != "c":
         raise TypeError(f"the input is complex ({x.dtype}), the layer real ({dtype}); give its real part or its modulus")
     return x if x.dtype == dtype else x.astype(dtype)
-
-
-def _fitting(value: Any, own: Tensor, name: str) -> np.ndarray:
-    array = as_array(plain(value), f"load_state_dict: '{name}'")
-    if array.shape != own.shape:
-        raise ValueError(f"load_state_dict: '{name}' has shape {array.shape}, the module has {own.shape}; nothing was loaded")
-    if not np.can_cast(array.dtype, own.dtype, "same_kind"):
-        raise TypeError(f"load_state_dict: '{name}' has dtype {array.dtype}, which does not fit into {own.dtype}; nothing was loaded")
-    return array
-
-
-def _names_differ(model: str, missing: list[str], unexpected: list[str]) -> str:
-    """Return the message for a state_dict of other names: the difference, short, and the cure where one is seen."""
-    lines = [f"load_state_dict: the names do not fit {model}; nothing was loaded."]
-    if missing:
-        lines.append(f"  {len(missing)} missing (the module has them, the state_dict does not): {_shortly(missing)}")
-    if unexpected:
-        lines.append(f"  {len(unexpected)} unexpected (the state_dict has them, the module does not): {_shortly(unexpected)}")
-    for more, fewer, cure in ((unexpected, missing, "key.removeprefix({0!r})"), (missing, unexpected, "{0!r} + key")):
-        prefix = _lead(more[0], fewer[0]) if more and fewer else ""
-        if prefix and {prefix + name for name in fewer} <= set(more):
-            one = "the state_dict's" if more is unexpected else "the module's"
-            lines.append(f"  They differ by the prefix '{prefix}' of {one} names: load {{{cure.format(prefix)}: value for key, value in ...}}")
-            break
-    else:
-        lines.append("  strict=False loads what both have")
-    return "\n".join(lines)
-
-
-def _lead(longer: str, shorter: str) -> str:
-    return longer.removesuffix(shorter) if longer.endswith("." + shorter) else ""
-
-
-def _shortly(names: list[str], limit: int = 4) -> str:
-    """Return a few of the names, and of more the beginning that they share."""
-    if len(names) <= limit:
-        return ", ".join(names)
-    shared = commonprefix([name.split(".") for name in names])
-    begin = f"all begin with '{'.'.join(shared)}.': " if shared else ""
-    return begin + ", ".join(names[: limit - 1]) + f", ... and {len(names) - limit + 1} more"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,9 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     ...     sorted(load(folder + "/weights.npz"))
     ['bias', 'weight']
     """
+    import tempfile  # these three are imported where they are used: they cost more time than the rest of nn
+    import zipfile
+
     arrays = {}
     for name, value in state_dict.items():
         if not isinstance(name, str) or isinstance(value, Mapping):
@@ -55,6 +55,9 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
     Raises FileNotFoundError, and ValueError where the file is damaged or holds anything but arrays of numbers.
     """
+    import zipfile
+    import zlib
+
     result = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -66,9 +69,13 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
                 if array.dtype.kind not in "biufc":
                     raise ValueError(f"'{name}' has dtype {array.dtype}, expected numbers")
                 result[name.removesuffix(".npy")] = wrap(array)
-    except (ValueError, EOFError, KeyError, NotImplementedError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"load: {os.fspath(path)} is damaged, or no file of weights (.npz): {error}") from error
     return result
+
+
+# What NumPy and zipfile raise where the bytes are not what they should be.
+_DAMAGE = (ValueError, EOFError, KeyError, NotImplementedError, MemoryError, RuntimeError)
 
 
 def _umask() -> int:

@@ -107,7 +107,9 @@ def row(
     if isinstance(owner, np.ufunc) or owner.__module__.startswith("numpy"):
         ways["numpy"] = reference
     if method is not None:
-        ways["method"] = lambda x, *args, **kwargs: getattr(x if isinstance(x, ad.Tensor) else ad.Tensor(x), method)(*args, **kwargs)
+        ways["method"] = lambda x, *args, **kwargs: getattr(x if isinstance(x, ad.Tensor) else ad.Tensor(x), method)(
+            *args, **kwargs
+        )
     if operator is not None:
         ways["operator"] = operator
 

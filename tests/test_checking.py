@@ -10,7 +10,6 @@ import pytest
 import autodiff as ad
 from autodiff import declaration
 
-
 X, Y = np.array([0.6, -1.3, 2.1]), np.array([[1.7], [-0.4]])
 
 
@@ -58,7 +57,7 @@ SECOND = {
 def test_error_of_second_order_alone_is_found(name: str) -> None:
     f = SECOND[name]
     ad.check_grads(f, X, order=1)
-    with pytest.raises(AssertionError, match="check_grads: .*planted"):
+    with pytest.raises(AssertionError, match=r"check_grads: .*planted"):
         ad.check_grads(f, X, order=2)
 
 
@@ -70,7 +69,9 @@ def test_error_of_third_order_alone_is_found() -> None:
 
 
 def test_kernel_that_differs_from_its_reference_is_found() -> None:
-    f = ad.fused(forward=lambda x: (np.sin(x), x), backward=lambda g, x, needs: (g * np.cos(x),), name="planted")(lambda x: np.sin(x) * 1.01)
+    f = ad.fused(forward=lambda x: (np.sin(x), x), backward=lambda g, x, needs: (g * np.cos(x),), name="planted")(
+        lambda x: np.sin(x) * 1.01
+    )
     ad.check_grads(f, X, order=1)
     with pytest.raises(AssertionError, match=r"argument 0.*a recorded backward pass \(create_graph=True\) gives another gradient"):
         ad.check_grads(f, X)
@@ -109,7 +110,9 @@ def test_message_names_argument_element_and_both_values() -> None:
 def test_message_names_the_second_order() -> None:
     with pytest.raises(AssertionError, match=r"gradient of planted, argument 0 .*\[\d\]: analytic .*, numeric "):
         ad.check_grads(SECOND["an argument taken as a constant"], X)
-    with pytest.raises(AssertionError, match=r"gradient of planted, the incoming gradient of output 0 of shape \(3,\).*: analytic 0, numeric "):
+    with pytest.raises(
+        AssertionError, match=r"gradient of planted, the incoming gradient of output 0 of shape \(3,\).*: analytic 0, numeric "
+    ):
         ad.check_grads(SECOND["an incoming gradient taken as a constant"], X)
 
 
@@ -181,7 +184,9 @@ def test_noise_is_not_called_a_wrong_gradient() -> None:
 
 
 def test_float32_is_refused_with_the_reason() -> None:
-    with pytest.raises(TypeError, match=r"argument 1 \('y'\) has dtype float32, expected float64 or complex128: a difference quotient loses"):
+    with pytest.raises(
+        TypeError, match=r"argument 1 \('y'\) has dtype float32, expected float64 or complex128: a difference quotient loses"
+    ):
         ad.check_grads(lambda x, y: x * y, X, X.astype(np.float32))
 
 

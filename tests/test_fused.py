@@ -217,19 +217,23 @@ class TestArguments:
         np.testing.assert_allclose(by_kernel.numpy(), gradients((wide**2).sum(), x, create_graph=True).numpy(), rtol=1e-12)
 
     def test_binding(self):
-        with pytest.raises(TypeError, match="normalise.. misses the argument 'x'"):
+        with pytest.raises(TypeError, match=r"normalise.. misses the argument 'x'"):
             normalise()
         with pytest.raises(TypeError, match=r"takes at most 4 arguments \(x, weight, bias, eps\), got 5"):
             normalise(1, 2, 3, 4, 5)
         with pytest.raises(TypeError, match="unexpected argument 'epsilon'"):
             normalise(np.ones(3), epsilon=1.0)
-        with pytest.raises(TypeError, match="unexpected argument 'x' .got it twice"):
+        with pytest.raises(TypeError, match=r"unexpected argument 'x' .got it twice"):
             normalise(np.ones(3), x=1.0)
 
     def test_a_kernel_sees_what_is_needed(self):
         needs_seen = []
 
-        @fused(forward=lambda a, b, c: (a * b * c, (a, b, c)), backward=lambda g, k, needs: (needs_seen.append(needs), (g, g, g))[1])
+        def backward(g, kept, needs):
+            needs_seen.append(needs)
+            return g, g, g
+
+        @fused(forward=lambda a, b, c: (a * b * c, ()), backward=backward)
         def product(a, b, c):
             return a * b * c
 
@@ -258,13 +262,15 @@ class TestArguments:
         assert a.grad.item() == 1
         assert b.grad is None
 
-    @pytest.mark.parametrize(("returned", "got"), [((1.0,), "1 of them"), ((), "0 of them"), (np.ones(2), "ndarray"), (None, "NoneType")])
+    @pytest.mark.parametrize(
+        ("returned", "got"), [((1.0,), "1 of them"), ((), "0 of them"), (np.ones(2), "ndarray"), (None, "NoneType")]
+    )
     def test_a_kernel_that_returns_too_little(self, returned, got):
         @fused(forward=lambda a, b: (a * b, ()), backward=lambda g, k, needs: returned)
         def product(a, b):
             return a * b
 
-        with pytest.raises(TypeError, match=rf"backward kernel of operation 'product' returned {got}; expected a tuple of .*\(a, b\)"):
+        with pytest.raises(TypeError, match=rf"kernel of operation 'product' returned {got}; expected a tuple of .*\(a, b\)"):
             product(leaf(2.0), leaf(3.0)).backward()
 
     def test_a_kernel_that_returns_a_wrong_shape(self):
@@ -272,7 +278,7 @@ class TestArguments:
         def double(a):
             return a * 2
 
-        with pytest.raises(ValueError, match=r"rule of operation 'double' for argument 'a' returned shape \(3,\), expected \(2,\)"):
+        with pytest.raises(ValueError, match=r"operation 'double' for argument 'a' returned shape \(3,\), expected \(2,\)"):
             double(leaf([1.0, 2.0])).sum().backward()
 
     def test_a_broken_kernel_names_the_operation(self):
@@ -298,7 +304,7 @@ class TestArguments:
         y = normalise(x, w)
         with ad.no_grad():
             w += 1
-        with pytest.raises(RuntimeError, match="operation 'normalise' .* saved was changed afterwards, by .*'w'"):
+        with pytest.raises(RuntimeError, match=r"operation 'normalise' .* saved was changed afterwards, by .*'w'"):
             y.sum().backward()
 
     def test_what_is_written_afterwards_does_not_change_what_was_saved(self):

@@ -222,13 +222,13 @@ class TestHooks:
         x = leaf([1.0, 2.0])
         h = ad.exp(x)
         h.register_hook(lambda g: value)
-        with pytest.raises(ValueError, match=r"hook of 'exp' \(shape \(2,\)\) returned shape .* expected shape \(2,\) and dtype float64"):
+        with pytest.raises(ValueError, match=r"hook of 'exp' \(shape \(2,\)\) returned shape .* expected shape \(2,\) and dtype"):
             h.sum().backward()
 
     def test_a_complex_return_value_for_a_real_tensor(self):
         x = leaf([1.0, 2.0], name="x")
         x.register_hook(lambda g: g * 1j)
-        with pytest.raises(ValueError, match=r"hook of 'x' .* returned .* dtype complex128; expected shape \(2,\) and dtype float64"):
+        with pytest.raises(ValueError, match=r"hook of 'x' .* returned .* dtype complex128; expected shape .* dtype float64"):
             x.sum().backward()
 
     def test_bad_input(self):
@@ -324,6 +324,15 @@ class TestRetainGrad:
         (view * 3).sum().backward()
         assert view.grad.tolist() == [3]
         assert x.grad.tolist() == [0, 3]
+
+    def test_of_a_tensor_that_is_gone(self):
+        x = leaf(2.0)
+        h = x * 3
+        h.retain_grad()
+        y = h * 2
+        del h
+        y.backward()
+        assert x.grad.item() == 6
 
     def test_untracked(self):
         with pytest.raises(RuntimeError, match="retain_grad: the tensor is not tracked"):

@@ -127,7 +127,7 @@ class TestArgnums:
 
     @pytest.mark.parametrize("argnums", [2, -3, (0, 5)])
     def test_out_of_range(self, argnums):
-        with pytest.raises(TypeError, match="argnums .*, but the function was called with 2 positional arguments"):
+        with pytest.raises(TypeError, match=r"argnums .*, but the function was called with 2 positional arguments"):
             grad(self.f, argnums)(2.0, 3.0)
 
     def test_by_keyword(self):

@@ -31,7 +31,7 @@ class DrawnNode:
     """One node of the picture.
 
     id                human and unique within the picture, such as "layers.0.weight" or "loss"
-    role              "parameter", "input", "constant", "operation", or "part" (one of several outputs of an operation)
+    role              "parameter", "variable" (any other leaf), "constant", "operation", or "part" (one of several outputs of one)
     is_output         whether the picture was asked for it
     name              the Tensor's name, where one is known
     operation         the operation's name; None for leaves and constants
@@ -107,7 +107,8 @@ class _Builder:
         self.names: dict[Node, str] = {}
         self.known: dict[Node, Known] = {}
         self.consumers: dict[Node, list[Node]] = {}
-        self.consumed = self.differentiated = False
+        self.walked = False  # whether a backward pass has come by
+        self.has_grads = False  # whether some leaf has a gradient, of this pass or another
         self.unique = UniqueNames()
         self.edges: list[DrawnEdge] = []
 
@@ -126,13 +127,14 @@ class _Builder:
             made = self._leaf(node) if isinstance(node, Leaf) else self._operation(node)
             made.is_output = node in self.roots
             made.group = None if group is None else group.id
-            base = made.name or ("input" if isinstance(node, Leaf) else "part" if made.role == "part" else made.operation or "")
+            base = made.name or ("variable" if isinstance(node, Leaf) else "part" if made.role == "part" else made.operation or "")
             made.id = self._unique_id(base, made, group, groups)
             drawn[node] = made
             for constant, position in () if isinstance(node, Leaf) else self._constants(node):
-                small = constant.shape == () and group is not None
-                constant.group = group.id if small and group is not None else None
-                constant.id = self._unique_id(constant.name or "constant", constant, group if small else None, groups)
+                # A number belongs to the module that uses it; an array more likely came in from outside.
+                home = group if constant.shape == () or (constant.shape is None and node.operation.elementwise) else None
+                constant.group = None if home is None else home.id
+                constant.id = self._unique_id(constant.name or "constant", constant, home, groups)
                 nodes.append(constant)
                 self.edges.append(DrawnEdge(constant.id, made.id, _argument(node, position), position))
             nodes.append(made)
@@ -155,18 +157,18 @@ class _Builder:
         if isinstance(node, Leaf):
             tensor = node.tensor()
             if tensor is not None:
-                self.differentiated |= tensor._grad is not None
+                self.has_grads |= tensor._grad is not None
                 if tensor.name:
                     self.names[node] = tensor.name
             return
-        self.consumed |= node.saved is None
+        self.walked |= node.saved is None
         known = self.known[node] = known_of(node)
         record = record_of(node)
         retained = retained_by(node)
         if record is not None:
             if node.shape is not None:
                 self.values[node] = record.value
-            self.differentiated |= record.gradient is not None
+            self.walked |= record.gradient is not None
         elif known.y is not None and node.shape is not None:
             self.values.setdefault(node, known.y)
         if retained is not None and retained.name:
@@ -182,20 +184,22 @@ class _Builder:
 
     def _leaf(self, node: Leaf) -> DrawnNode:
         tensor = node.tensor()
-        role = "parameter" if tensor is not None and type(tensor) is not Tensor else "input"
+        role = "parameter" if tensor is not None and type(tensor) is not Tensor else "variable"
         made = DrawnNode("", role, name=self.names.get(node), shape=node.shape, dtype=str(node.dtype))
         value = self.values.get(node, None if tensor is None else tensor._data)
         made.value, made.no_value = _kept(value, TENSOR_GONE)
         gradient = None if tensor is None else tensor._grad
-        walked = self.consumed or self.differentiated
-        made.gradient, made.no_gradient = _kept(gradient, TENSOR_GONE if tensor is None else NOT_IN_GRAD if walked else NOT_COMPUTED)
+        no_gradient = TENSOR_GONE if tensor is None else NOT_IN_GRAD if self.walked else NOT_COMPUTED
+        made.gradient, made.no_gradient = _kept(gradient, no_gradient)
         return made
 
     def _operation(self, node: Node) -> DrawnNode:
-        made = DrawnNode("", "operation", name=self.names.get(node), operation=node.operation.name, settings=self._settings(node))
+        operation = "power" if node.operation.name == "power_constant" else node.operation.name
+        made = DrawnNode("", "operation", name=self.names.get(node), operation=operation, settings=self._settings(node))
         record, retained = record_of(node), retained_by(node)
         gradient = None if record is None else record.gradient
-        no_gradient = NOT_COMPUTED if record is not None else NOT_KEPT if node.saved is None or self.differentiated else NOT_COMPUTED
+        # Without a record the pass may have been one that retained the graph: then "not kept" is true in any case.
+        no_gradient = NOT_KEPT if record is None and (node.saved is None or self.has_grads) else NOT_COMPUTED
         if node.shape is not None:
             made.shape, made.dtype = node.shape, str(node.dtype)
         if node.shape is None:  # the values are those of its parts
@@ -306,7 +310,7 @@ def _common(groups: list[DrawnGroup | None], by_id: dict[str, DrawnGroup]) -> Dr
             group = by_id.get(group.parent or "")
         paths.append(path[::-1])
     common = None
-    for level in zip(*paths):
+    for level in zip(*paths, strict=False):
         if any(group.id != level[0].id for group in level):
             break
         common = level[0]

@@ -1,6 +1,6 @@
 """A description of a graph in DOT, the language of Graphviz: how each kind of node looks.
 
-Told apart by shape as well as by colour: inputs are sharp boxes, parameters sharp boxes with a strong frame, constants
+Told apart by shape as well as by colour: variables (leaves) are sharp boxes, parameters sharp boxes with a strong frame, constants
 have a dashed frame, operations are round boxes with their sign on the left, outputs have a double frame. Text that
 comes from the user is always text: escaped, on one line, and never an id.
 """
@@ -23,7 +23,7 @@ INK, GREY, PALE = "#1F2933", "#5B6770", "#9AA5AE"
 VALUE, GRADIENT = "#1F2933", "#A63D00"
 # The hues are Okabe and Ito's, which colour-blind readers can tell apart; fills are their tints.
 LOOKS = {
-    "input": {"color": "#0072B2", "fillcolor": "#E9F3FA", "style": "filled", "penwidth": "1.2"},
+    "variable": {"color": "#0072B2", "fillcolor": "#E9F3FA", "style": "filled", "penwidth": "1.2"},
     "parameter": {"color": "#00805D", "fillcolor": "#E6F5EF", "style": "filled", "penwidth": "2.4"},
     "constant": {"color": "#7A858E", "fillcolor": "#F6F7F8", "style": "filled,dashed", "penwidth": "1"},
     "operation": {"color": "#5B6770", "fillcolor": "#FFFFFF", "style": "filled,rounded", "penwidth": "1.2"},
@@ -44,7 +44,7 @@ def as_digraph(description: Description, direction: str) -> Digraph:
 
     style = _Style(description, direction)
     title = next((node.id for node in description.nodes if node.is_output), "graph")
-    graph = graphviz.Digraph(_quoted(title))
+    graph = graphviz.Digraph(title)
     graph.attr(
         "graph", rankdir="LR" if direction == "right" else "TB", bgcolor="#FFFFFF", fontname=FONT, fontsize="10", fontcolor=GREY,
         nodesep="0.22", ranksep="0.32", pad="0.15", labelloc="b", labeljust="l", label=_caption(description, style),
@@ -120,7 +120,8 @@ def _contents(inside: dict[str | None, list[DrawnNode]], below: dict[str | None,
             continue
         if group is not None:
             look = {
-                "label": _html(_group_label(group)), "labelloc": "t", "labeljust": "l", "fontname": FONT, "fontsize": "10", "fontcolor": INK,
+                "label": _html(_group_label(group)), "labelloc": "t", "labeljust": "l",
+                "fontname": FONT, "fontsize": "10", "fontcolor": INK,
                 "color": "#B4BFC8", "fillcolor": GROUP_FILLS[min(depth, 2)], "penwidth": "1", "margin": "9",
                 "style": "filled,rounded" if group.kind == "module" else "filled,rounded,dashed",
             }  # fmt: skip
@@ -131,7 +132,7 @@ def _contents(inside: dict[str | None, list[DrawnNode]], below: dict[str | None,
             depth += 1
         scratch = graphviz.Digraph()
         for node in inside.get(None if group is None else group.id, ()):
-            scratch.node(node.id, label=_html(_label(node, style)), tooltip=_quoted(_tooltip(node)), **_look(node))
+            scratch.node(node.id, label=_html(_label(node, style)), tooltip=_verbatim(_tooltip(node)), **_look(node))
         lines += scratch.body
         waiting.extend(reversed(below.get(None if group is None else group.id, [])))
     return lines
@@ -146,10 +147,11 @@ def _look(node: DrawnNode) -> dict[str, str]:
 
 def escaped(text: str) -> str:
     """Return `text` such that an HTML-like label shows it as it is; dot would replace \\N and its kin in there, too."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\\", "&#92;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\\", "\\\\")
 
 
-def _quoted(text: str) -> Any:
+def _verbatim(text: str) -> Any:
+    """Return `text` such that an attribute shows it as it is."""
     import graphviz
 
     return graphviz.escape(text.replace("&", "&amp;"))
@@ -191,13 +193,14 @@ def _label(node: DrawnNode, style: _Style) -> str:
     if not cells:
         return _beside([chip, table])
     if style.down:
-        return _table([f"<TR><TD>{_table(['<TR>' + ''.join(cells) + '</TR>'])}</TD></TR>", f"<TR><TD>{_beside([chip, table])}</TD></TR>"], 0)
+        above = _table([f"<TR>{''.join(cells)}</TR>"])
+        return _table([f"<TR><TD>{part}</TD></TR>" for part in (above, _beside([chip, table]))], 0)
     return _beside([_table([f"<TR>{cell}</TR>" for cell in cells], 3), chip, table])
 
 
 def _about(node: DrawnNode, style: _Style) -> str:
     """Return role, shape and dtype, less what is the same everywhere and stands in the caption."""
-    role = node.role if node.role in ("input", "parameter", "constant") else "output" if node.is_output else ""
+    role = node.role if node.role in ("variable", "parameter", "constant") else "output" if node.is_output else ""
     if node.shape is None:
         return role or "several outputs"
     dtype = "" if node.dtype == style.dtype else node.dtype or ""
@@ -212,9 +215,9 @@ def _beside(parts: list[str]) -> str:
 
 def _chip(node: DrawnNode) -> str:
     """Return the sign and the name of an operation, and its settings."""
-    name = "power" if node.operation == "power_constant" else plain_text(node.operation or "")
+    name = plain_text(node.operation or "")
     written = sign(node.operation or "", node.settings)
-    settings = {} if node.operation == "power_constant" else node.settings
+    settings = {} if node.operation == "power" and "e" not in node.settings.get("n", "") else node.settings
     lines = [f'<FONT POINT-SIZE="{16 if len(written) < 3 else 13}">{escaped(written)}</FONT>', _small(name)] if written else []
     lines = lines or [f'<FONT POINT-SIZE="12">{escaped(name)}</FONT>']
     lines += [_small(plain_text(f"{key}={value}", 24), PALE, 8) for key, value in settings.items() if value != "False"]
@@ -274,7 +277,7 @@ def _group_label(group: DrawnGroup) -> str:
 
 def _tooltip(node: DrawnNode) -> str:
     """Return one line with what the label had no room for."""
-    parts = [node.id if node.operation is None else f"{node.id}: {node.operation}", shape_text(node.shape, node.dtype)]
+    parts = [node.id if node.operation is None else f"{node.id}: {plain_text(node.operation)}", shape_text(node.shape, node.dtype)]
     if node.no_value:
         parts.append(f"value {node.no_value}")
     if node.no_gradient:

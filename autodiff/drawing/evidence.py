@@ -16,10 +16,12 @@ from ..tracing import Record, Statistics
 
 
 def record_of(node: Node) -> Record | None:
+    """Return what a trace saw of `node`."""
     return None if node.notes is None else node.notes.record
 
 
 def retained_by(node: Node) -> Any:
+    """Return the Tensor that asked to keep its gradient, if it is alive."""
     return None if node.notes is None or node.notes.retained is None else node.notes.retained()
 
 
@@ -36,9 +38,15 @@ class Known:
         name = operation.arguments[position]
         if position < len(node.parents) and node.parents[position] is not None:
             self.inputs[position] = value
-        elif position >= len(node.parents) or name == "index" or (operation.reference is not None and np.ndim(value) == 0):
-            self.settings[name] = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-        elif isinstance(value, (np.ndarray, np.generic, int, float, complex, Statistics)):
+            return
+        single = isinstance(value, np.ndarray) and value.ndim == 0
+        number = isinstance(value, (int, float, complex, np.generic)) or single
+        array = isinstance(value, (np.ndarray, Statistics)) and not single
+        # A fused operation says of no argument whether it is an array; a number is a setting there.
+        in_fused = operation.reference is not None and number
+        if position >= len(node.parents) or name == "index" or not (number or array) or in_fused:
+            self.settings[name] = value.item() if single else value
+        else:
             self.inputs[position] = value
 
 
@@ -52,10 +60,10 @@ def known_of(node: Node) -> Known:
                 known.note(node, position, value)
     elif node.saved is not None and operation.picks:
         n = len(operation.arguments)
-        for pick, saved in zip(operation.picks, (node.saved,) if operation.sequence else node.saved):
+        for pick, saved in zip(operation.picks, (node.saved,) if operation.sequence else node.saved, strict=True):
             if saved is None:
                 continue
-            for k, value in zip(pick, (saved,) if len(pick) == 1 else saved):
+            for k, value in zip(pick, (saved,) if len(pick) == 1 else saved, strict=True):
                 if _changed(value, node):
                     continue
                 if k == n:
@@ -80,4 +88,5 @@ def _changed(value: Any, node: Node) -> bool:
 
 
 def same(value: Any, default: Any) -> bool:
+    """Return whether an argument has its default, as far as that can be told."""
     return type(value) is type(default) and isinstance(value, (bool, int, float, str, tuple)) and bool(value == default)

@@ -22,11 +22,11 @@ _SUPERSCRIPTS = str.maketrans("−.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸�
 def sign(operation: str, settings: dict[str, str]) -> str:
     """Return how mathematics writes an operation, "" where it uses the name.
 
-    >>> sign("multiply", {}), sign("power_constant", {"n": "2"}), sign("sin", {})
+    >>> sign("multiply", {}), sign("power", {"n": "2"}), sign("sin", {})
     ('×', 'x²', '')
     """
-    if operation == "power_constant":
-        return "x" + settings["n"].translate(_SUPERSCRIPTS) if set(settings.get("n", "e")) <= set("−.0123456789") else "xⁿ"
+    if operation == "power" and "n" in settings:
+        return "x" + settings["n"].translate(_SUPERSCRIPTS) if set(settings["n"]) <= set("−.0123456789") else "xⁿ"
     return SIGNS.get(operation, "")
 
 
@@ -75,10 +75,8 @@ def number(value: Any, digits: int = 4) -> str:
     if isinstance(value, (complex, np.complexfloating)):
         imaginary = number(value.imag, digits)
         return number(value.real, digits) + (imaginary if imaginary.startswith("−") else "+" + imaginary) + "j"
-    if isinstance(value, (int, np.integer)) and abs(int(value)) < 1_000_000:
-        text = str(int(value))
-    else:
-        text = f"{float(value):.{digits}g}"
+    whole = isinstance(value, (int, np.integer)) and abs(int(value)) < 1_000_000
+    text = str(int(value)) if whole else f"{float(value):.{digits}g}"
     mantissa, e, exponent = text.partition("e")
     if e:
         text = f"{mantissa}e{int(exponent)}"

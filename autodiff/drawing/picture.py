@@ -43,23 +43,23 @@ def draw(tensor: Tensor | Sequence[Tensor], direction: str | None = None) -> Dra
     tensor     a tracked Tensor, or several
     direction  "right" or "down"; by default right for small graphs, down for deep ones and for models
 
-    Inputs, parameters, constants, operations and outputs are told apart by shape and colour, modules and compositions
+    Variables, parameters, constants, operations and outputs are told apart by shape and colour, modules and compositions
     are frames. Values and gradients are shown where they are known: draw under `trace()` to know them all. It makes no
     difference whether backward() has been called. Raises RuntimeError for an untracked tensor.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> draw(x * x + 1)
-    Drawing(4 nodes: 1 input, 1 constant, 2 operations)
+    Drawing(4 nodes: 1 variable, 1 constant, 2 operations)
     """
-    tensors = [tensor] if isinstance(tensor, Tensor) else list(tensor) if isinstance(tensor, (list, tuple)) else [tensor]
+    tensors: list[Any] = list(tensor) if isinstance(tensor, (list, tuple)) else [tensor]
     for one in tensors:
         if not isinstance(one, Tensor):
             raise TypeError(f"draw: expected a Tensor or several, got {type(one).__name__}")
         if one._node is None:
             called = f" '{one.name}'" if one.name else ""
             raise RuntimeError(
-                f"draw: the tensor{called} is not tracked, so there is no graph. Make an input with requires_grad=True, and check that "
-                "no no_grad(), detach() or numpy() lies between"
+                f"draw: the tensor{called} is not tracked, so there is no graph. Make an input with requires_grad=True, and check "
+                "that no no_grad(), detach() or numpy() lies between"
             )
     if not tensors:
         raise ValueError("draw: got no tensor")
@@ -110,7 +110,8 @@ class Drawing:
         elif suffix in DOT_SUFFIXES:
             path.write_bytes(self._rendered(suffix[1:]))
         else:
-            raise ValueError(f"save: the suffix says the format, one of {', '.join(TEXT_SUFFIXES + DOT_SUFFIXES)}; got {str(path)!r}")
+            known = ", ".join(TEXT_SUFFIXES + DOT_SUFFIXES)
+            raise ValueError(f"save: the suffix of the path says the format, one of {known}; got {str(path)!r}")
         return path
 
     def _rendered(self, format: str) -> bytes:
@@ -119,26 +120,24 @@ class Drawing:
         graph = self.graphviz.copy()
         if format == "png":
             graph.attr("graph", dpi="144")  # the usual 96 look coarse on today's screens
-        missing = failure = ""
+        missing = ""
         try:
             return bytes(graph.pipe(format=format, quiet=True))
         except graphviz.ExecutableNotFound:
-            missing = f".{format} needs the program `dot`, which is not on the PATH; {HOW_TO_GET_DOT} (.dot and .gv need no program)"
+            missing = f".{format} needs the program `dot`, which is not on the PATH; {HOW_TO_GET_DOT} (.dot and .gv do without)"
         except graphviz.CalledProcessError as error:
             message = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr or error)
-            failure = f"dot could not draw the graph of {len(self.description.nodes)} nodes as {format}: {message.strip()}"
+            problem = f"dot could not draw the graph of {len(self.description.nodes)} nodes as {format}: {message.strip()}"
         if missing:  # raised out here, so that no other error stands before it
             raise DotNotFoundError(missing)
-        raise RuntimeError(failure)
+        raise RuntimeError(problem)
 
     @functools.cached_property
     def _svg(self) -> tuple[str | None, str]:
         if len(self.description.nodes) > MOST_INLINE:
-            return None, f"too large to show here: save it, drawing.save('graph.svg'), or draw a part; above {MOST_INLINE} nodes dot is slow"
+            return None, f"more than {MOST_INLINE} nodes are not shown here; save them, drawing.save('graph.svg'), or draw a part"
         try:
             return self._rendered("svg").decode("utf-8"), ""
-        except DotNotFoundError as error:
-            return None, str(error)
         except (RuntimeError, OSError) as error:
             return None, str(error)
 
@@ -152,10 +151,10 @@ class Drawing:
         return {"text/plain": f"{self!r}\n{problem}\n\n{as_text(self.description)}"}
 
     def __repr__(self) -> str:
-        counts: dict[str, int] = {}
+        counts = dict.fromkeys(("variable", "parameter", "constant", "operation", "part"), 0)
         for node in self.description.nodes:
-            counts[node.role] = counts.get(node.role, 0) + 1
-        kinds = [f"{n} {role}{'s' if n > 1 else ''}" for role, n in counts.items()]
+            counts[node.role] += 1
+        kinds = [f"{n} {role}{'s' if n > 1 else ''}" for role, n in counts.items() if n]
         n = len(self.description.nodes)
         return f"Drawing({n} node{'s' if n > 1 else ''}: {', '.join(kinds)})"
 

@@ -246,7 +246,6 @@ untracked(
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
     np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isfinite, np.isinf, np.isnan, np.signbit,
     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
-    np.nextafter, np.spacing,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------ complex parts and dtypes

@@ -25,7 +25,7 @@ def _is_basic_part(part: Any) -> bool:
 def _names_once(index: Any) -> bool:
     """Return whether an index can name no element twice: a basic one, or one with masks only."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(_is_basic_part(part) or isinstance(part, bool) or getattr(part, "dtype", None) == bool for part in parts)
+    return all(_is_basic_part(part) or np.asarray(part).dtype == np.bool_ for part in parts)
 
 
 def add_at(buffer: np.ndarray, index: Any, g: Any) -> None:
@@ -194,4 +194,4 @@ def _unsort(g: Any, x: Any, axis: Any) -> Any:
 sort.rules(_unsort)
 
 argsort = untracked(np.argsort)
-untracked(np.searchsorted, np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.lexsort, np.argpartition, np.digitize)
+untracked(np.searchsorted, np.nonzero, np.flatnonzero, np.argwhere, np.lexsort, np.argpartition, np.digitize)

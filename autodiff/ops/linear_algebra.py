@@ -13,7 +13,7 @@ from ..graph import Variable
 from .elementwise import abs as absolute
 from .elementwise import multiply, refuse_out
 from .indexing import scatter_add
-from .reduction import kept_dims, max, min, spread, sum
+from .reduction import add_reduce, kept_dims, max, min, spread, sum
 from .shape import reshape
 
 _axis_index = np.lib.array_utils.normalize_axis_index  # negative axes counted from the end, others checked
@@ -82,7 +82,7 @@ def _einsum_rule(g: Any, operands: Any, subscripts: str, optimize: Any) -> list[
         if wide:
             d = d.sum(axis=wide, keepdims=True)
         # A letter that only this operand has, or has at full length, was summed away: its gradient is the same all along.
-        found = dict(zip(known, d.shape))
+        found = dict(zip(known, d.shape, strict=True))
         d = d.reshape(tuple(found.get(letter, 1) for letter in unique))
         d = np.broadcast_to(d, tuple(size[letter] for letter in unique))
         if len(unique) != len(term):  # a repeated letter reads a diagonal
@@ -103,14 +103,15 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     if len(terms) != len(ndims):
         raise ValueError(f"einsum: '{subscripts}' names {len(terms)} operands, got {len(ndims)}")
     if arrow and "..." not in output and "..." in inputs:
-        raise ValueError(f"einsum: '{subscripts}' has an ellipsis among its inputs, so its output needs one: sum those axes afterwards")
+        raise ValueError(f"einsum: '{subscripts}' has an ellipsis in its inputs but none in its output; sum those axes afterwards")
     free = [c for c in string.ascii_letters if c not in text]
-    widths = [ndim - len(t.replace("...", "")) if "..." in t else 0 for t, ndim in zip(terms, ndims)]
-    for term, ndim, width in zip(terms, ndims, widths):
+    widths = [ndim - len(t.replace("...", "")) if "..." in t else 0 for t, ndim in zip(terms, ndims, strict=True)]
+    for term, ndim, width in zip(terms, ndims, widths, strict=True):
         if width < 0 or ("..." not in term and len(term) != ndim):
-            raise ValueError(f"einsum: '{term}' in '{subscripts}' names {len(term.replace('...', ''))} axes, its operand has {ndim}")
+            named = len(term.replace("...", ""))
+            raise ValueError(f"einsum: '{term}' in '{subscripts}' names {named} axes, its operand has {ndim}")
     widest = "".join(free[: builtins.max(widths)])
-    terms = [t.replace("...", widest[len(widest) - w :]) for t, w in zip(terms, widths)]
+    terms = [t.replace("...", widest[len(widest) - w :]) for t, w in zip(terms, widths, strict=True)]
     if not arrow:
         letters = "".join(terms)
         output = widest + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in widest))
@@ -211,7 +212,7 @@ def inner(a: Any, b: Any) -> Any:
 @operation(name="norm")
 def _euclidean(x: Any, axis: Any, keepdims: bool) -> Any:
     squares = x.real * x.real + x.imag * x.imag if x.dtype.kind == "c" else x * x
-    return np.sqrt(np.add.reduce(squares, axis, None, None, keepdims))
+    return np.sqrt(add_reduce(squares, axis, None, None, keepdims))
 
 
 def _per_length(g: Any, y: Any) -> Any:
@@ -225,7 +226,7 @@ _euclidean.rules(lambda g, x, axis, keepdims, y: spread(_per_length(g, y), x.sha
 @operation()
 def p_norm(x: Any, p: Any, axis: Any, keepdims: bool = False) -> Any:
     """Return sum(|x|**p) ** (1/p) over `axis`; where an element, or the whole, is 0, the derivative is 0."""
-    return np.add.reduce(np.abs(x) ** p, axis, None, None, keepdims) ** (1 / p)
+    return add_reduce(np.abs(x) ** p, axis, None, None, keepdims) ** (1 / p)
 
 
 def _p_norm_rule(g: Any, x: Any, p: Any, axis: Any, keepdims: bool, y: Any) -> Any:

@@ -139,10 +139,11 @@ def _joined(g: Any, x_shape: Any, indices_or_sections: Any, axis: int) -> Any:
     if sum(part.shape[axis] for part in cut) != x_shape[axis]:  # indices out of order: parts overlap
         places = np.array_split(np.arange(x_shape[axis]), indices_or_sections)
         before = (slice(None),) * (axis % len(x_shape))
-        parts = [scatter_add.either(part, (*before, place), x_shape) for part, place in zip(g, places) if part is not None]
-        return functools.reduce(operator.add, parts)
+        arrived = [(part, place) for part, place in zip(g, places, strict=True) if part is not None]
+        return functools.reduce(operator.add, [scatter_add.either(part, (*before, place), x_shape) for part, place in arrived])
     # Parts that nothing depends on bring zeros, of the shape that the cut gave them.
-    return np.concatenate([np.zeros(zeros.shape, dtype) if part is None else part for part, zeros in zip(g, cut)], axis)
+    parts = [np.zeros(zeros.shape, dtype) if part is None else part for part, zeros in zip(g, cut, strict=True)]
+    return np.concatenate(parts, axis)
 
 
 array_split.rules(_joined)
@@ -215,7 +216,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
 def crop(x: Any, pad_width: Any) -> Any:
     """Return `x` without a border: the adjoint of `pad`."""
     widths = _pairs(pad_width, x.ndim)
-    return x[tuple(slice(before, n - after) for (before, after), n in zip(widths, x.shape))]
+    return x[tuple(slice(before, n - after) for (before, after), n in zip(widths, x.shape, strict=True))]
 
 
 def _pairs(pad_width: Any, ndim: int) -> Any:
@@ -242,7 +243,7 @@ def _untile(g: Any, x_shape: Any, reps: Any) -> Any:
     reps = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
     reps = (1,) * (g.ndim - len(reps)) + reps
     shape = (1,) * (g.ndim - len(x_shape)) + tuple(x_shape)
-    split_axes = [n for pair in zip(reps, shape) for n in pair]  # (r0, n0, r1, n1, ...)
+    split_axes = [n for pair in zip(reps, shape, strict=True) for n in pair]  # (r0, n0, r1, n1, ...)
     return g.reshape(split_axes).sum(axis=tuple(range(0, 2 * g.ndim, 2))).reshape(x_shape)
 
 

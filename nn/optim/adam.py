@@ -58,18 +58,18 @@ class Adam(Optimizer):
 
     def _update(self, group: dict[str, Any], run: Run, gradient: np.ndarray) -> None:
         beta1, beta2 = group["betas"]
-        weight_decay, sign = group["weight_decay"], -1.0 if group["maximize"] else 1.0
-        correction = math.sqrt(1 - beta2**run.steps)
-        # √v̂ + eps = (√v + eps √(1-β₂ᵗ)) / √(1-β₂ᵗ): one pass over the block less
-        b1, rest1, b2, rest2, eps, lr, decay, sign_ = run.numbers(
-            beta1, 1 - beta1, beta2, 1 - beta2, group["eps"] * correction, group["lr"] * correction / (1 - beta1**run.steps), weight_decay, sign
+        weight_decay, maximize = group["weight_decay"], group["maximize"]
+        root = math.sqrt(1 - beta2**run.steps)  # √v̂ + eps = (√v + eps root) / root: one pass over the block less
+        lr = group["lr"] * root / (1 - beta1**run.steps)
+        b1, rest1, b2, rest2, eps, lr, decay, minus = run.numbers(
+            beta1, 1 - beta1, beta2, 1 - beta2, group["eps"] * root, lr, weight_decay, -1.0
         )
         arrays = [run.values, gradient, run.array("exp_avg"), run.array("exp_avg_sq")]
         if group["amsgrad"]:
             arrays.append(run.array("max_exp_avg_sq"))
         for p, g, m, v, *largest, t, u in run.blocks(*arrays, work=2):
-            if sign < 0:
-                g = np.multiply(g, sign_, out=u)
+            if maximize:
+                g = np.multiply(g, minus, out=u)
             if weight_decay:
                 np.multiply(p, decay, out=t)
                 g = np.add(g, t, out=u)

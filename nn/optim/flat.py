@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import Tensor
 from autodiff.memory import log_write, memory_of
-
-from ..module import Parameter
 
 BLOCK = 32768  # elements: 128 kB of float32, so a block of each array fits the second-level cache
 
@@ -35,7 +34,7 @@ class Run:
 
     __slots__ = ("_arrays", "_copied", "_gradient", "_numbers", "_parts", "_work", "params", "state", "steps", "values")
 
-    def __init__(self, params: list[Parameter], steps: int, saved: list[dict[str, np.ndarray]]):
+    def __init__(self, params: list[Tensor], steps: int, saved: list[dict[str, np.ndarray]]):
         self.params, self.steps = params, steps
         self._gradient: np.ndarray | None = None
         self._parts: list[np.ndarray] = []
@@ -43,7 +42,7 @@ class Run:
             self.values = np.concatenate([p._data.reshape(-1) for p in params])
             self._gradient = np.empty_like(self.values)
             self._parts = self._as_parameters(self._gradient)
-            for parameter, array in zip(params, self._as_parameters(self.values)):
+            for parameter, array in zip(params, self._as_parameters(self.values), strict=True):
                 parameter._data = array
         else:
             self.values = params[0]._data.reshape(-1)
@@ -64,7 +63,7 @@ class Run:
             start += size
         return parts
 
-    def gradient(self) -> np.ndarray | None | bool:
+    def gradient(self) -> np.ndarray | bool | None:
         """Return the gradient, laid out as `values`; None where there is none; False where parameters must be gathered again."""
         if self._gradient is None:
             parameter = self.params[0]
@@ -75,7 +74,7 @@ class Run:
                 self.values[...] = parameter._data.reshape(-1)
             flat: np.ndarray = grad._data.reshape(-1)
             return flat if flat.dtype == self.values.dtype else flat.astype(self.values.dtype)
-        for parameter, array, part in zip(self.params, self._arrays, self._parts):
+        for parameter, array, part in zip(self.params, self._arrays, self._parts, strict=True):
             grad = parameter._grad
             if grad is None or parameter._data is not array:
                 return None if all(p._grad is None for p in self.params) else False
@@ -99,7 +98,7 @@ class Run:
         """Return numbers as 0-d arrays of the parameters' dtype, which NumPy multiplies with twice as fast as with Python's."""
         if len(self._numbers) != len(values):
             self._numbers = [np.empty((), self.values.dtype) for _ in values]
-        for made, value in zip(self._numbers, values):
+        for made, value in zip(self._numbers, values, strict=True):
             made[()] = value
         return self._numbers
 
@@ -121,7 +120,7 @@ class Run:
         return [(self.steps, {name: part[i].copy() for name, part in parts.items()}) for i in range(len(self.params))]
 
 
-def _movable(parameter: Parameter) -> bool:
+def _movable(parameter: Tensor) -> bool:
     """Return whether nobody else looks at the memory of `parameter`, so that it may be packed."""
     memory = parameter._memory
     return memory is None or not (memory.foreign or sum(1 for _ in memory_of(parameter).living()) > 1)
@@ -130,7 +129,7 @@ def _movable(parameter: Parameter) -> bool:
 class FlatGroup:
     """The parameters of one group, in as few runs as their gradients and step counts allow."""
 
-    def __init__(self, params: Sequence[Parameter]):
+    def __init__(self, params: Sequence[Tensor]):
         self.params = list(params)
         self.runs: list[Run] = []
         self.waiting = list(range(len(self.params)))  # positions of those that have had no gradient since the last gathering
@@ -188,7 +187,7 @@ class FlatGroup:
         result = dict(self.loose)
         positions = {id(parameter): position for position, parameter in enumerate(self.params)}
         for run in self.runs:
-            for parameter, entry in zip(run.params, run.saved()):
+            for parameter, entry in zip(run.params, run.saved(), strict=True):
                 result[positions[id(parameter)]] = entry
         return dict(sorted(result.items()))
 

@@ -31,7 +31,7 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor):
-            raise TypeError(f"{type(self).__name__}: params must be several tensors or groups of them, got one tensor; write [tensor]")
+            raise TypeError(f"{type(self).__name__}: params must be several tensors or groups of them, got one; write [tensor]")
         self.defaults = defaults
         self.param_groups = []
         self._flat: list[FlatGroup] = []
@@ -54,7 +54,7 @@ class Optimizer:
         seen = {id(p) for other in self.param_groups for p in other["params"]}
         for i, parameter in enumerate(params):
             if not isinstance(parameter, Tensor):
-                raise TypeError(f"{name}: parameter {i} is {type(parameter).__name__}, expected a Tensor (named_parameters() gives pairs)")
+                raise TypeError(f"{name}: parameter {i} is a {type(parameter).__name__}, expected a Tensor")
             if not parameter.is_leaf:
                 raise ValueError(f"{name}: parameter {i} is the result of recorded operations; only leaves can be optimized")
             if id(parameter) in seen:
@@ -83,7 +83,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group, flat in zip(self.param_groups, self._flat):
+        for group, flat in zip(self.param_groups, self._flat, strict=True):
             for run, gradient in flat.gradients():
                 run.steps += 1
                 self._update(group, run, gradient)
@@ -102,7 +102,7 @@ class Optimizer:
         state: dict[int, dict[str, Any]] = {}
         groups = []
         first = 0
-        for group, flat in zip(self.param_groups, self._flat):
+        for group, flat in zip(self.param_groups, self._flat, strict=True):
             for position, (steps, arrays) in flat.saved().items():
                 state[first + position] = {"step": steps, **{name: wrap(array) for name, array in arrays.items()}}
             count = len(group["params"])
@@ -118,16 +118,16 @@ class Optimizer:
         if sizes != expected:
             raise ValueError(f"{name}: the state is of groups of {sizes} parameters, expected {expected}")
         restored: list[dict[int, Saved]] = []
-        for given, group in zip(groups, self.param_groups):
+        for given, group in zip(groups, self.param_groups, strict=True):
             entries = {}
-            for position, (number, parameter) in enumerate(zip(given["params"], group["params"])):
+            for position, (number, parameter) in enumerate(zip(given["params"], group["params"], strict=True)):
                 if number in state_dict["state"]:
                     entries[position] = _entry(state_dict["state"][number], parameter, f"{name}: parameter {number}")
             restored.append(entries)
-        options = [{**group, **{k: v for k, v in given.items() if k in self.defaults}} for given, group in zip(groups, self.param_groups)]
-        for option in options:
-            self._check_options(option)
-        for group, option, flat, entries in zip(self.param_groups, options, self._flat, restored):
+        options = [{key: value for key, value in given.items() if key in self.defaults} for given in groups]
+        for group, option in zip(self.param_groups, options, strict=True):
+            self._check_options({**group, **option})
+        for group, option, flat, entries in zip(self.param_groups, options, self._flat, restored, strict=True):
             group.update(option)
             flat.restore(entries)
 
@@ -139,7 +139,7 @@ class Optimizer:
         saved = state.pop("_saved")
         self.__dict__.update(state)
         self._flat = [FlatGroup(group["params"]) for group in self.param_groups]
-        for flat, entries in zip(self._flat, saved):
+        for flat, entries in zip(self._flat, saved, strict=True):
             flat.restore(entries)
 
     def __repr__(self) -> str:

@@ -66,25 +66,21 @@ class SGD(Optimizer):
 
     def _update(self, group: dict[str, Any], run: Run, gradient: np.ndarray) -> None:
         momentum, weight_decay = group["momentum"], group["weight_decay"]
-        sign = -1 if group["maximize"] else 1
-        lr, mu, share, decay = run.numbers(sign * group["lr"], momentum, 1 - group["dampening"], sign * weight_decay)
+        lr, mu, share, decay = run.numbers(group["lr"], momentum, 1 - group["dampening"], weight_decay)
         first = momentum and "momentum_buffer" not in run.state
-        v = run.array("momentum_buffer") if momentum else run.values
-        # The sign goes into lr, and for that into the decay: with v of the other sign the formulas stay the same.
-        for p, g, v, t in run.blocks(run.values, gradient, v, work=1):
+        velocity = run.array("momentum_buffer") if momentum else run.values
+        for p, g, v, t in run.blocks(run.values, gradient, velocity, work=1):
             if weight_decay:
                 np.multiply(p, decay, out=t)
-                t += g
-                g = t
+                g = np.subtract(t, g, out=t) if group["maximize"] else np.add(t, g, out=t)
+            elif group["maximize"]:
+                g = np.negative(g, out=t)
             if momentum:
                 if first:
                     v[...] = g
                 else:
                     v *= mu
-                    v += g if not group["dampening"] else share * g
-                if group["nesterov"]:
-                    g = np.multiply(v, mu) + g
-                else:
-                    g = v
+                    v += g * share if group["dampening"] else g
+                g = v * mu + g if group["nesterov"] else v
             np.multiply(g, lr, out=t)
             p -= t

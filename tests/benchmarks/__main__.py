@@ -42,8 +42,8 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Speed and memory beside other libraries.")
     parser.add_argument("--rows", type=_rows, default=ALL, help=f"which, separated by commas: {', '.join(ALL)}; all by default")
-    parser.add_argument("--repeat", type=int, default=50, help="rounds at most; in each, every library takes its turn (50)")
-    parser.add_argument("--budget", type=float, default=8.0, help="seconds for one row and number of threads (8)")
+    parser.add_argument("--repeat", type=_at_least_one, default=50, help="rounds at most; all libraries take turns in each (50)")
+    parser.add_argument("--budget", type=float, default=7.0, help="seconds for one row and number of threads (7)")
     parser.add_argument("--threads", type=_numbers, default=(1, 2), help="numbers of threads, separated by commas (1,2)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write all samples there")
     return parser.parse_args()
@@ -58,7 +58,13 @@ def _rows(text: str) -> tuple[str, ...]:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(","))
+    return tuple(_at_least_one(number) for number in text.split(","))
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def _load() -> float:
@@ -79,11 +85,11 @@ def _measure(options: argparse.Namespace) -> tuple[dict[int, Any], list[Measurem
             found[name].append(Measurement(name, row.title, threads, "s", samples, row.why_not))
         if "memory" in options.rows:
             _say(f"{memory.TITLE}, {threads} thread(s)")
-            samples = memory.measure(threads, repeat=max(1, min(5, options.repeat)))
-            found["memory"].append(Measurement("memory", memory.TITLE, threads, "B", samples, memory.WHY_NOT))
+            samples, how = memory.measure(threads, repeat=min(5, options.repeat))
+            found["memory"].append(Measurement("memory", memory.TITLE, threads, "B", samples, memory.WHY_NOT, how))
     if "import" in options.rows:
         _say(importing.TITLE)
-        found["import"].append(Measurement("import", importing.TITLE, None, "s", importing.measure(min(11, options.repeat)), {}))
+        found["import"].append(Measurement("import", importing.TITLE, None, "s", importing.measure(min(9, options.repeat)), {}))
     if "size" in options.rows:
         found["size"].append(Measurement("size", installed.TITLE, None, "B", installed.measure(), {}))
     return about, [measurement for name in ALL for measurement in found[name]]

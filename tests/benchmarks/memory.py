@@ -7,6 +7,7 @@ construction. Run as a program, this file measures one library and prints the by
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -29,18 +30,21 @@ _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
 
-def measure(threads: int, repeat: int) -> dict[str, list[float]]:
-    """Return, for each library that has the work, its peak memory in bytes in each of `repeat` fresh processes."""
+def measure(threads: int, repeat: int) -> tuple[dict[str, list[float]], str]:
+    """Return each library's peak memory in bytes in each of `repeat` fresh processes, and how it was measured."""
     found: dict[str, list[float]] = {key: [] for key in TRAININGS if ENGINES[key].installed}
+    how = ""
     for _ in range(repeat):
         for key, values in found.items():
-            values.append(launching.python("-m", "tests.benchmarks.memory", key, str(threads), threads=threads)["bytes"])
-    return found
+            answer = launching.python("-m", "tests.benchmarks.memory", key, str(threads), threads=threads)
+            values.append(answer["bytes"])
+            how = answer["how"]
+    return found, how
 
 
 def peak_of(step: Callable[[], object]) -> tuple[int, str]:
     """Return the bytes that steps 3 to 10 need at most beyond what is resident now, and how they were measured."""
-    gc.collect()
+    _give_back()
     if not _STATUS.exists():
         import resource  # not on Windows
 
@@ -57,6 +61,14 @@ def peak_of(step: Callable[[], object]) -> tuple[int, str]:
         return _sampled(step) - before, "VmRSS, sampled"
     _repeat(step, MEASURED)
     return _resident("VmHWM") - before, "VmHWM, reset after step 2"
+
+
+def _give_back() -> None:
+    """Free what construction left behind: the steps would use it again, and seem to need less than they do."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None  # glibc's
+    if trim is not None:
+        trim(0)
 
 
 def _repeat(step: Callable[[], object], times: int) -> None:

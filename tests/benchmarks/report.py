@@ -26,6 +26,7 @@ class Measurement:
     unit     s or B
     samples  by library, one number a round
     why_not  by library, why it has no number
+    how      how it was measured, where there is more than one way
     """
 
     row: str
@@ -34,6 +35,7 @@ class Measurement:
     unit: str
     samples: Mapping[str, Sequence[float]]
     why_not: Mapping[str, str]
+    how: str = ""
 
     @property
     def ours(self) -> Summary:
@@ -55,6 +57,7 @@ class Measurement:
             "unit": self.unit,
             "samples": {key: list(values) for key, values in self.samples.items()},
             "ratios": {key: {"median": found.median, "spread": found.spread} for key, found in self.ratios.items()},
+            "how": self.how,
             "targets": self.verdicts,
         }
 
@@ -133,6 +136,7 @@ def notes(measurements: Sequence[Measurement]) -> str:
         "Chain, scalar expression and filling in float64 (micrograd computes with Python floats), MLPs in float32.",
         "Rounds: " + ", ".join(f"{name} {rounds}" for name, rounds in _rounds(measurements).items()) + ".",
     ]
+    lines += dict.fromkeys(f"{found.title[0].upper()}{found.title[1:]}: {found.how}." for found in measurements if found.how)
     missing = [peer.title for peer in PEERS if not peer.installed]
     if missing:
         lines.append(f"Not installed, shown as -: {', '.join(missing)}.")

@@ -44,9 +44,9 @@ def interleaved(works: Sequence[Work], repeat: int, budget: float, pause: float)
 
 
 def _calls(run: Callable[[], object]) -> int:
-    run()
-    shortest = min(_seconds(run, 1) for _ in range(3))
-    return max(1, math.ceil(SAMPLE / shortest))
+    if _seconds(run, 1) > SLOW:
+        return 1
+    return max(1, math.ceil(SAMPLE / min(_seconds(run, 1) for _ in range(3))))
 
 
 def _seconds(run: Callable[[], object], calls: int) -> float:

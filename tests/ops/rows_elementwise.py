@@ -16,7 +16,9 @@ SHAPES = ((3, 4), (), (0,), (2, 1, 3))
 PAIRS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 3), (4, 1)), ((), (3,)), ((2, 3), ()), ((0, 3), (3,)), ((), ()))
 
 
-def unary(name: str, call: Any, reference: Any, draw: Callable[..., Any], cplx: bool = False, times: int = 2, **options: Any) -> None:
+def unary(
+    name: str, call: Any, reference: Any, draw: Callable[..., Any], cplx: bool = False, times: int = 2, **options: Any
+) -> None:
     """Declare the row of a function of one argument, with numbers of `draw`, and complex ones if it has those."""
 
     def generate(source: Draw) -> Iterator[Sample]:
@@ -184,7 +186,10 @@ def _where(x1: Any, x2: Any, condition: Any) -> Any:
 
 
 @row(
-    "where", _where, lambda x1, x2, condition: np.where(condition, x1, x2), through_numpy=lambda x1, x2, condition: np.where(condition, x1, x2),
+    "where",
+    _where,
+    lambda x1, x2, condition: np.where(condition, x1, x2),
+    through_numpy=lambda x1, x2, condition: np.where(condition, x1, x2),
     condition_is_tensor=lambda x1, x2, condition: np.where(ad.Tensor(condition), x1, x2),
 )  # fmt: skip
 def _(draw: Draw) -> Iterator[Sample]:
@@ -199,7 +204,13 @@ def _(draw: Draw) -> Iterator[Sample]:
     yield Sample(draw.complex(3), draw.normal(3), condition=mask[0])
 
 
-@row("astype", ad.astype, lambda x, dtype: x.astype(dtype), method="astype", **({"through_numpy": np.astype} if hasattr(np, "astype") else {}))
+@row(
+    "astype",
+    ad.astype,
+    lambda x, dtype: x.astype(dtype),
+    method="astype",
+    **({"through_numpy": np.astype} if hasattr(np, "astype") else {}),
+)
 def _(draw: Draw) -> Iterator[Sample]:
     for shape in SHAPES:
         yield Sample(draw.normal(*shape), np.float64)

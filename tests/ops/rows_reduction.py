@@ -63,7 +63,9 @@ def _(draw: Draw) -> Iterator[Sample]:
 @row("prod", ad.prod, np.prod, method="prod", reduce=lambda x, axis=None, **k: np.multiply.reduce(x, axis, **k))
 def _(draw: Draw) -> Iterator[Sample]:
     yield from along_axes(draw, Draw.nonzero)
-    yield Sample(np.array([[2.0, 0.0, 3.0, -1.0], [0.0, 0.0, 1.5, 2.0], [0.0, 0.0, 0.0, 1.0], [1.0, 2.0, 3.0, 4.0]]), axis=1, times=3)
+    yield Sample(
+        np.array([[2.0, 0.0, 3.0, -1.0], [0.0, 0.0, 1.5, 2.0], [0.0, 0.0, 0.0, 1.0], [1.0, 2.0, 3.0, 4.0]]), axis=1, times=3
+    )
     yield Sample(np.array([[2.0, 0.0], [1.5, 0.0], [-1.0, 3.0]]), axis=0)
     yield Sample(np.array([[2.0, 0.0], [1.5, 0.5]]), times=3)
     yield Sample(draw.nonzero(7))

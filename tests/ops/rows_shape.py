@@ -154,7 +154,12 @@ def _unstack(x: Any, axis: int = 0) -> Any:
     return tuple(np.moveaxis(x, axis, 0))
 
 
-@row("unstack", ad.unstack, _unstack, **({"through_numpy": lambda x, axis=0: np.unstack(x, axis=axis)} if hasattr(np, "unstack") else {}))
+@row(
+    "unstack",
+    ad.unstack,
+    _unstack,
+    **({"through_numpy": lambda x, axis=0: np.unstack(x, axis=axis)} if hasattr(np, "unstack") else {}),
+)
 def _(draw: Draw) -> Iterator[Sample]:
     yield Sample(draw.normal(3))
     yield Sample(draw.normal(2, 3, 2), axis=-2)

@@ -1,0 +1,150 @@
+"""Learn to read handwritten digits, and see how: `python examples/digits.py`.
+
+Trains a small network on the 1,797 digits that ship with scikit-learn. A quarter of them is held out: the network
+never sees it while it learns, so the accuracy there says how well it reads digits that are new to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+from tqdm import tqdm
+
+import autodiff as ad
+import nn
+
+INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"  # told apart by colour-blind readers too
+
+
+class Reader(nn.Module):
+    """64 pixels in, ten numbers out: how strongly each digit is suspected."""
+
+    def __init__(self) -> None:
+        self.layers = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def forward(self, pixels: ad.Tensor) -> ad.Tensor:
+        return self.layers(pixels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=30, help="how often to go through the training data")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output", help="folder for what is written")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+
+    # Data: 8 x 8 pixels from 0 to 16, brought to 0 to 1.
+    rng = np.random.default_rng(0)  # the split and the order of the batches
+    nn.manual_seed(0)  # the initial weights
+    digits = load_digits()
+    pixels, labels = (digits.data / 16).astype(np.float32), digits.target
+    test, train = np.split(rng.permutation(len(labels)), [len(labels) // 4])
+    batches = nn.data.DataLoader((pixels[train], labels[train]), batch_size=32, shuffle=True, generator=rng)
+
+    model = Reader()
+    measure = nn.CrossEntropyLoss(label_smoothing=0.1)  # 0.1: never be entirely sure, which helps with new digits
+    optimizer = nn.optim.Adam(model.parameters(), lr=2e-3)
+    print(f"{len(train)} digits to learn from, {len(test)} held out; {sum(p.size for p in model.parameters())} weights to learn")
+
+    # Training: guess, measure how wrong that was, find each weight's share of the blame, change each a little.
+    history: dict[str, list[float]] = {"loss": [], "learned from": [], "held out": []}
+    bar = tqdm(range(1, options.epochs + 1), desc="learning", unit="epoch", disable=not sys.stderr.isatty())
+    for epoch in bar:
+        losses = []
+        for x, y in batches:
+            optimizer.zero_grad()
+            loss = measure(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        history["loss"].append(float(np.mean(losses)))
+        history["learned from"].append(accuracy(model, pixels[train], labels[train]))
+        history["held out"].append(accuracy(model, pixels[test], labels[test]))
+        now = f"loss {history['loss'][-1]:.3f}, accuracy {history['held out'][-1]:.1%}"
+        bar.set_postfix_str(now)
+        if bar.disable and (epoch % 5 == 0 or epoch in (1, options.epochs)):  # a log file wants lines, not a bar
+            print(f"epoch {epoch:3d}: {now}", flush=True)
+    print(f"Accuracy on the held-out digits: {accuracy(model, pixels[test], labels[test]):.2%}")
+
+    # What was learned, and how, for looking at.
+    folder = options.output
+    nn.save(model.state_dict(), folder / "digits.npz")
+    print(f"  weights         {folder / 'digits.npz'}")
+    print(f"  learning curve  {draw_learning_curve(history, folder / 'learning_curve.png')}")
+    print(f"  predictions     {draw_predictions(model, pixels[test], labels[test], folder / 'predictions.png')}")
+    print(f"  backprop graph  {draw_one_step(model, measure, pixels[:4], labels[:4], folder / 'backprop.svg')}")
+
+
+def accuracy(model: Reader, pixels: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of digits that the model reads right."""
+    with ad.no_grad():
+        guesses = model(ad.asarray(pixels)).numpy().argmax(axis=1)
+    return float((guesses == labels).mean())
+
+
+def draw_one_step(model: Reader, measure: nn.CrossEntropyLoss, pixels: np.ndarray, labels: np.ndarray, path: Path) -> Path:
+    """Draw the graph that one backward pass walks, with the values and gradients on it; return the file."""
+    model.zero_grad()
+    with ad.trace():
+        loss = measure(model(ad.Tensor(pixels, name="pixels")), ad.Tensor(labels, name="labels"))
+    loss.backward()
+    drawing = ad.draw(loss)
+    try:
+        drawing.save(path)
+    except ad.DotNotFoundError as error:  # its text is still written: any Graphviz viewer shows it
+        print(error)
+        path = path.with_suffix(".dot")
+        drawing.save(path)
+    return path
+
+
+def draw_learning_curve(history: dict[str, list[float]], path: Path) -> Path:
+    """Draw the loss, and the accuracy on both parts of the data, over the epochs; return the file."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    left.plot(epochs, history["loss"], color=INK)
+    left.set_title("Loss while learning", loc="left", fontsize=11)
+    left.set_ylim(bottom=0)
+    for name, colour, style in (("learned from", GREY, "--"), ("held out", BLUE, "-")):
+        right.plot(epochs, [100 * share for share in history[name]], style, color=colour, label=f"digits {name}")
+    right.set_title("Digits read right, in %", loc="left", fontsize=11)
+    right.legend(frameon=False, loc="lower right")
+    for axes in (left, right):
+        axes.set_xlabel("epoch (once through the training data)")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def draw_predictions(model: Reader, pixels: np.ndarray, labels: np.ndarray, path: Path) -> Path:
+    """Draw the hardest of the digits, and some others, with what the model reads and how sure it is; return the file."""
+    with ad.no_grad():
+        shares = nn.functional.softmax(model(ad.asarray(pixels))).numpy()
+    guesses, sure = shares.argmax(axis=1), shares.max(axis=1)
+    hardest = np.lexsort((sure, guesses == labels))[:8]  # the wrong ones first, then the least sure
+    others = np.setdiff1d(np.arange(len(labels)), hardest)[:16]
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    title = "Held-out digits: what is read (and how surely). First row: the hardest; orange: read wrong"
+    figure.suptitle(title, x=0.005, ha="left", fontsize=11, color=INK)
+    grid: Any = figure.subplots(3, 8)
+    for axes, i in zip(grid.flat, [*hardest, *others], strict=True):
+        wrong = guesses[i] != labels[i]
+        axes.imshow(pixels[i].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(f"{guesses[i]} ({sure[i]:.0%})", fontsize=11, color=ORANGE if wrong else INK)
+        axes.set_xlabel(f"but is {labels[i]}" if wrong else "", fontsize=10, color=ORANGE)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color(ORANGE if wrong else "#cccccc")
+    figure.savefig(path, dpi=150)
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,453 @@
+"""Modules: what they register, how they are walked, called, saved, loaded and copied."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import autodiff as ad
+import nn
+from autodiff.graph import Group
+
+
+class Tower(nn.Module):
+    """A module with everything: parameters, a buffer, children two levels deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(2.0)
+        self.layers = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+        self.register_buffer("offset", ad.Tensor([0.5]))
+        self.register_buffer("cache", ad.Tensor([1.0]), persistent=False)
+        self.head = nn.Linear(4, 2, bias=False)
+
+    def forward(self, x: ad.Tensor) -> ad.Tensor:
+        return self.head(self.layers(x) * self.scale) + self.offset
+
+
+class Tied(nn.Module):
+    """Two layers that share one weight, and one layer under two names."""
+
+    def __init__(self) -> None:
+        self.first = nn.Linear(3, 3)
+        self.second = nn.Linear(3, 3, bias=False)
+        self.second.weight = self.first.weight
+        self.again = self.first
+
+    def forward(self, x: ad.Tensor) -> ad.Tensor:
+        return self.again(self.second(self.first(x)))
+
+
+# ------------------------------------------------------------------------------------------------ parameters
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (1, np.float32),
+        (1.5, np.float32),
+        ([1, 2], np.float32),
+        (np.ones(2), np.float64),
+        (np.float64(1), np.float64),
+        (np.ones(2, np.float32), np.float32),
+        (np.ones(2, complex), np.complex128),
+        (ad.Tensor([1.0]), np.float64),
+    ],
+)
+def test_a_parameter_of_numbers_is_float32_and_of_an_array_has_its_dtype(data: object, dtype: type) -> None:
+    parameter = nn.Parameter(data)
+    assert parameter.dtype == dtype
+    assert parameter.requires_grad
+    assert parameter.is_leaf
+
+
+def test_a_parameter_copies_its_data() -> None:
+    data = np.ones(2)
+    parameter = nn.Parameter(data)
+    data[0] = 7
+    assert parameter.tolist() == [1.0, 1.0]
+
+
+def test_a_parameter_of_integers_is_refused() -> None:
+    with pytest.raises(TypeError, match="only floating and complex numbers have a gradient"):
+        nn.Parameter(np.arange(3))
+
+
+def test_what_is_computed_from_a_parameter_is_a_plain_tensor() -> None:
+    assert type(nn.Parameter([1.0]) * 2) is ad.Tensor
+
+
+def test_a_parameter_is_called_as_its_attribute_unless_it_has_a_name() -> None:
+    layer = nn.Linear(2, 2)
+    assert layer.weight.name == "weight"
+    layer.weight = nn.Parameter(np.ones((2, 2)), name="w")
+    assert layer.weight.name == "w"
+
+
+# ------------------------------------------------------------------------------------------------ registration
+
+
+def test_parameters_buffers_and_children_are_found_in_order() -> None:
+    model = Tower()
+    assert [name for name, _ in model.named_parameters()] == ["scale", "layers.0.weight", "layers.0.bias", "head.weight"]
+    assert [name for name, _ in model.named_buffers()] == ["offset", "cache"]
+    assert [name for name, _ in model.named_children()] == ["layers", "head"]
+    assert [name for name, _ in model.named_modules()] == ["", "layers", "layers.0", "layers.1", "head"]
+    assert list(model.state_dict()) == ["scale", "offset", "layers.0.weight", "layers.0.bias", "head.weight"]
+
+
+def test_names_and_shapes_are_those_of_pytorch() -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+
+    class Theirs(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor(2.0))
+            self.layers = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+            self.register_buffer("offset", torch.tensor([0.5]))
+            self.register_buffer("cache", torch.tensor([1.0]), persistent=False)
+            self.head = torch.nn.Linear(4, 2, bias=False)
+
+    ours, theirs = Tower().state_dict(), Theirs().state_dict()
+    assert [(k, v.shape) for k, v in ours.items()] == [(k, tuple(v.shape)) for k, v in theirs.items()]
+
+
+def test_a_shared_parameter_or_module_comes_once_but_is_saved_under_all_its_names() -> None:
+    model = Tied()
+    assert [name for name, _ in model.named_parameters()] == ["first.weight", "first.bias"]
+    assert [name for name, _ in model.named_modules()] == ["", "first", "second"]
+    assert set(model.state_dict()) == {"first.weight", "first.bias", "second.weight", "again.weight", "again.bias"}
+
+
+def test_init_of_the_base_class_need_not_be_called() -> None:
+    assert [name for name, _ in Tied().named_children()] == ["first", "second"]
+
+
+def test_deleting_and_replacing_attributes() -> None:
+    model = Tower()
+    del model.layers
+    del model.offset
+    model.head = nn.Linear(4, 1)
+    model.scale = None  # type: ignore[assignment]
+    assert list(model.state_dict()) == ["head.weight", "head.bias"]
+    assert [name for name, _ in model.named_buffers()] == ["cache"]
+
+
+def test_a_parameter_cannot_silently_stop_being_one() -> None:
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"Linear.weight is a parameter and cannot become a Tensor.*no_grad"):
+        layer.weight = layer.weight - 0.1  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="buffer: expected a Tensor or None, got float"):
+        Tower().offset = 1.0  # type: ignore[assignment]
+
+
+def test_modules_in_a_list_are_not_registered_and_a_warning_says_so() -> None:
+    module = nn.Module()
+    with pytest.warns(UserWarning, match="Module.layers is a list that holds modules or parameters: they are not registered"):
+        module.layers = [nn.ReLU()]
+    with pytest.warns(UserWarning, match="Module.parts is a dict"):
+        module.parts = {"a": nn.Parameter(1.0)}
+    module.sizes = [1, 2]
+    module.hidden = (nn.Linear(1, 1),)
+    assert list(module.parameters()) == []
+
+
+@pytest.mark.parametrize("name", ["", "a.b"])
+def test_names_without_meaning_are_refused(name: str) -> None:
+    module = nn.Module()
+    with pytest.raises(ValueError, match="must not be empty or hold a dot"):
+        setattr(module, name, nn.Parameter(1.0))
+    with pytest.raises(ValueError, match="must not be empty or hold a dot"):
+        module.register_buffer(name, ad.Tensor(1.0))
+
+
+def test_registering_by_name() -> None:
+    module = nn.Module()
+    module.register_parameter("a", nn.Parameter(1.0))
+    module.register_parameter("b", None)
+    module.register_buffer("c", None)
+    module.add_module("d", nn.ReLU())
+    assert list(module.state_dict()) == ["a"]
+    with pytest.raises(KeyError, match="has an attribute 'a' already"):
+        module.register_buffer("a", ad.Tensor(1.0))
+    with pytest.raises(KeyError, match="has an attribute 'forward' already"):
+        module.register_parameter("forward", nn.Parameter(1.0))
+    with pytest.raises(TypeError, match="must be a Parameter or None, got Tensor"):
+        module.register_parameter("e", ad.Tensor(1.0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must be a Tensor or None, got float"):
+        module.register_buffer("e", 1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must be a Module, got int"):
+        module.add_module("e", 1)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------------ modes, gradients
+
+
+def test_train_and_eval_reach_every_module() -> None:
+    model = Tower()
+    assert all(module.training for module in model.modules())
+    assert model.eval() is model
+    assert not any(module.training for module in model.modules())
+    model.train()
+    assert all(module.training for module in model.modules())
+
+
+def test_zero_grad_and_freezing() -> None:
+    model = Tower()
+    model(ad.Tensor(np.ones((1, 3)))).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    model.zero_grad(set_to_none=False)
+    assert all(not parameter.grad.numpy().any() for parameter in model.parameters() if parameter.grad is not None)
+    model.zero_grad()
+    assert all(parameter.grad is None for parameter in model.parameters())
+    model.head.requires_grad_(False)
+    model(ad.Tensor(np.ones((1, 3)))).sum().backward()
+    assert model.head.weight.grad is None
+    assert model.scale.grad is not None
+
+
+def test_apply_visits_children_first() -> None:
+    seen: list[str] = []
+    Tower().apply(lambda module: seen.append(type(module).__name__))
+    assert seen == ["Linear", "ReLU", "Sequential", "Linear", "Tower"]
+
+
+def test_a_float32_model_stays_float32_whatever_the_input() -> None:
+    model = Tower()
+    for data in (np.ones((2, 3)), np.ones((2, 3), np.float32), np.ones((2, 3), int), np.ones((2, 3), bool)):
+        y = model.layers(ad.Tensor(data))
+        assert y.dtype == np.float32
+        y.sum().backward()
+    assert all(parameter.grad.dtype == np.float32 for parameter in model.layers.parameters() if parameter.grad is not None)
+
+
+# ------------------------------------------------------------------------------------------------ repr
+
+
+def test_repr_is_that_of_pytorch() -> None:
+    assert repr(Tower()) == (
+        "Tower(\n  (layers): Sequential(\n    (0): Linear(in_features=3, out_features=4, bias=True)\n    (1): ReLU()\n  )\n"
+        "  (head): Linear(in_features=4, out_features=2, bias=False)\n)"
+    )
+    assert repr(nn.Module()) == "Module()"
+
+
+# ------------------------------------------------------------------------------------------------ calls
+
+
+def groups(tensor: ad.Tensor) -> list[Group]:
+    """All groups of the graph of `tensor`, from the output to the input."""
+    found: list[Group] = []
+    node = tensor._node
+    while node is not None:
+        if node.notes is not None:
+            found.extend(node.notes.groups)
+        node = next((parent for parent in node.parents if parent is not None and parent.operation is not None), None)
+    return found
+
+
+def test_each_call_is_noted_once_with_its_path_and_interval() -> None:
+    model = Tower()
+    y = model(ad.Tensor(np.ones((1, 3))))
+    found = {group.name: group for group in groups(y)}
+    assert set(found) == {"Tower", "layers", "layers.0", "layers.1", "head"}
+    assert {name: group.title for name, group in found.items()} == {
+        "Tower": "Tower", "layers": "Sequential", "layers.0": "Linear", "layers.1": "ReLU", "head": "Linear"
+    }  # fmt: skip
+    assert all(group.kind == "module" for group in found.values())
+    outer, inner = found["Tower"], found["layers.0"]
+    assert outer.first < found["layers"].first < inner.first < inner.last < found["layers"].last < found["head"].first < outer.last
+    node = y._node
+    assert node is not None
+    assert outer.first < node.number < outer.last
+
+
+def test_paths_begin_at_the_outermost_module_that_is_called() -> None:
+    model = Tower()
+    assert [group.name for group in groups(model.layers(ad.Tensor(np.ones((1, 3)))))] == ["1", "Sequential", "0"]
+    assert [group.name for group in groups(model.head(ad.Tensor(np.ones((1, 4)))))] == ["Linear"]
+
+
+def test_paths_follow_the_structure() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2)))
+    x = ad.Tensor(np.ones((1, 2)))
+    model(x)
+    model[0].append(nn.Tanh())
+    assert [group.name for group in groups(model(x))] == ["0.1", "0", "Sequential", "0.0"]
+    model.extra = model[0]
+    assert "0.0" in [group.name for group in groups(model(x))]
+
+
+def test_a_module_outside_the_tree_has_its_class_for_a_path() -> None:
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            self.child = nn.ReLU()
+
+        def forward(self, x: ad.Tensor) -> ad.Tensor:
+            return self.child(nn.Tanh()(x))
+
+    found = groups(Hidden()(ad.Tensor([1.0], requires_grad=True)))
+    assert [group.name for group in found] == ["child", "Hidden", "Tanh"]
+
+
+def test_results_of_several_parts_are_noted_at_each() -> None:
+    class Two(nn.Module):
+        def forward(self, x: ad.Tensor) -> dict[str, object]:
+            return {"a": x * 2, "b": [x + 1, 5], "same": x}
+
+    x = ad.Tensor([1.0], requires_grad=True)
+    y = Two()(x)
+    assert [group.title for group in groups(y["a"])] == ["Two"]
+    assert [group.title for group in groups(y["b"][0])] == ["Two"]
+    assert groups(y["same"]) == []
+
+
+def test_a_module_that_returns_its_input_or_runs_without_recording_notes_nothing() -> None:
+    class Identity(nn.Module):
+        def forward(self, x: ad.Tensor) -> ad.Tensor:
+            return x
+
+    x = ad.Tensor([1.0], requires_grad=True)
+    assert groups(Identity()(x * 1)) == []
+    with ad.no_grad():
+        assert not nn.Linear(1, 1)(x).requires_grad
+
+
+def test_an_error_names_the_module_it_passed_through_once() -> None:
+    model = Tower()
+    with pytest.raises(ValueError, match="expected 3 features on the last axis of the input") as caught:
+        model(ad.Tensor(np.ones((1, 5))))
+    assert caught.value.__notes__ == ["in Tower.layers.0 (Linear)"]
+    with pytest.raises(ValueError, match="expected 4 features") as caught:
+        model.head(ad.Tensor(np.ones((1, 5))))
+    assert caught.value.__notes__ == ["in Linear"]
+    model(ad.Tensor(np.ones((1, 3))))  # an error leaves nothing behind
+    assert [group.name for group in groups(model.head(ad.Tensor(np.ones((1, 4)))))] == ["Linear"]
+
+
+def test_a_module_without_forward_says_so() -> None:
+    with pytest.raises(NotImplementedError, match="Module has no forward: define"):
+        nn.Module()(1)
+
+
+# ------------------------------------------------------------------------------------------------ the state
+
+
+def test_state_dict_is_a_copy_and_load_writes_in_place() -> None:
+    model = Tower()
+    state = model.state_dict()
+    weight, data = model.head.weight, model.head.weight._data
+    with ad.no_grad():
+        model.head.weight[...] = 0
+    assert state["head.weight"].numpy().any()
+    assert not state["head.weight"].requires_grad
+    result = model.load_state_dict(state)
+    assert result == ([], [])
+    assert model.head.weight is weight
+    assert model.head.weight._data is data
+    np.testing.assert_array_equal(weight.numpy(), state["head.weight"].numpy())
+
+
+def test_load_takes_arrays_and_casts_them() -> None:
+    layer = nn.Linear(2, 1)
+    layer.load_state_dict({"weight": np.array([[1, 2]]), "bias": [3.0]})
+    assert layer.weight.dtype == np.float32
+    assert layer(ad.Tensor([1.0, 1.0])).tolist() == [6.0]
+
+
+def test_load_takes_a_state_dict_of_pytorch() -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    theirs = torch.nn.Linear(3, 2)
+    ours = nn.Linear(3, 2)
+    ours.load_state_dict(theirs.state_dict())
+    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_allclose(ours(ad.Tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-6)
+
+
+def test_load_of_the_tensors_themselves_crosswise() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    one, two = model[0].weight.tolist(), model[1].weight.tolist()
+    model.load_state_dict({"0.weight": model[1].weight.detach(), "1.weight": model[0].weight.detach()}, strict=False)
+    assert model[0].weight.tolist() == two
+    assert model[1].weight.tolist() == one
+
+
+def test_load_between_forward_and_backward_is_reported() -> None:
+    layer = nn.Linear(2, 2)
+    x = ad.Tensor(np.ones((1, 2), np.float32), requires_grad=True)
+    y = layer(x).sum()
+    layer.load_state_dict(layer.state_dict())
+    with pytest.raises(RuntimeError, match="changed afterwards, by load_state_dict into 'weight'"):
+        y.backward()
+
+
+def changed(state: dict[str, ad.Tensor], **values: object) -> dict[str, object]:
+    return {**state, **{key.replace("__", "."): value for key, value in values.items()}}
+
+
+def test_nothing_is_loaded_after_an_error() -> None:
+    model = Tower()
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    other = {name: value + 1 for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=r"'head.weight' has shape \(9,\), the module has \(2, 4\); nothing was loaded"):
+        model.load_state_dict(changed(other, head__weight=np.ones(9)))
+    with pytest.raises(TypeError, match=r"'head\.weight' has dtype complex128, the module has float32; nothing was loaded"):
+        model.load_state_dict(changed(other, head__weight=np.ones((2, 4), complex)))
+    with pytest.raises(TypeError, match=r"'head\.weight': expected numbers"):
+        model.load_state_dict(changed(other, head__weight=[["a"]]))
+    with pytest.raises(ValueError, match="nothing was loaded"):
+        model.load_state_dict({name: value for name, value in other.items() if name != "scale"})
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
+def test_different_names_are_shown_shortly_with_the_cure() -> None:
+    model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(50)])
+    state = {"module." + name: value for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match="the names do not fit Sequential") as caught:
+        model.load_state_dict(state)
+    text = str(caught.value)
+    assert len(text) < 600
+    assert "100 missing (the module has them, the state_dict does not): 0.weight, 0.bias, 1.weight, ... and 97 more" in text
+    assert "100 unexpected (the state_dict has them, the module does not): all begin with 'module.': module.0.weight" in text
+    assert "{key.removeprefix('module.'): value for key, value in ...}" in text
+
+
+def test_the_cure_for_a_prefix_that_is_missing_or_none_at_all() -> None:
+    wrapped = nn.Module()
+    wrapped.net = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"\{'net.' \+ key: value for key"):
+        wrapped.load_state_dict(nn.Linear(1, 1).state_dict())
+    with pytest.raises(ValueError, match=r"1 unexpected .*: extra\n  strict=False loads what both have"):
+        wrapped.load_state_dict({**wrapped.state_dict(), "extra": np.ones(1)})
+
+
+def test_not_strict_loads_what_both_have() -> None:
+    layer = nn.Linear(1, 1)
+    result = layer.load_state_dict({"weight": [[7.0]], "other": 1.0}, strict=False)
+    assert result.missing_keys == ["bias"]
+    assert result.unexpected_keys == ["other"]
+    assert layer.weight.tolist() == [[7.0]]
+
+
+# ------------------------------------------------------------------------------------------------ copies
+
+
+@pytest.mark.parametrize("through", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_stand_alone(through: object) -> None:
+    model = Tied()
+    x = ad.Tensor(np.ones((2, 3)))
+    model(x).sum().backward()
+    twin = through(model)  # type: ignore[operator]
+    np.testing.assert_array_equal(twin(x).numpy(), model(x).numpy())
+    assert twin.second.weight is twin.first.weight
+    assert twin.again is twin.first
+    assert isinstance(twin.first.weight, nn.Parameter)
+    assert twin.first.weight.grad is not None
+    with ad.no_grad():
+        twin.first.weight[...] = 0
+    assert model.first.weight.numpy().any()
+    assert [group.name for group in groups(twin(x))][:2] == ["first", "Tied"]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .declaration import FUNCTIONS, as_array, plain
+from .arguments import as_array, plain
 from .graph import wrap
+from .recording import FUNCTIONS
 from .tensor import Tensor, from_foreign
 
 

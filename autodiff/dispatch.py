@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .declaration import FUNCTIONS, UFUNCS, as_untracked, looked_at, plain, untracked
+from .arguments import as_untracked, plain
+from .declaration import looked_at, untracked
 from .graph import Variable, is_grad_enabled
 from .ops.reduction import cummax, cummin, cumprod, cumsum, logsumexp, max, min, prod, sum
 from .ops.shape import reshape
+from .recording import FUNCTIONS, UFUNCS
 from .writing import opened
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {

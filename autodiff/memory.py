@@ -181,6 +181,7 @@ class _Log:
 
 
 _log = _Log()
+_EVERYTHING = (0, 1 << 64)  # the range of all bytes: an optimizer says so at every step, and finding the true one takes its time
 _MOST_RANGES = 1024  # remembered of one owner; more are taken together: rather refuse too much than too little
 
 
@@ -205,7 +206,7 @@ def log_write(array: np.ndarray, what: str) -> None:
         forget = weakref.ref(owner, lambda _, key=key: _log.owners.pop(key, None))  # type: ignore[misc]
         entry = _log.owners[key] = (forget, {})
     written = entry[1]
-    written[_bytes(array)] = (stamp, what)
+    written[_EVERYTHING if array.nbytes == owner.nbytes else _bytes(array)] = (stamp, what)
     if len(written) > _MOST_RANGES:
         low, high = min(start for start, _ in written), max(end for _, end in written)
         written.clear()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from .declaration import failed, plain
+from .arguments import failed, plain
 from .graph import Variable, wrap
 from .ops import elementwise as el
 from .ops import indexing, linear_algebra, reduction, shape

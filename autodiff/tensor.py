@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import declaration, dispatch, operators
+from .arguments import as_array, as_dtype, plain
 from .chain_rule import accumulate, deposit, implicit_seed, inward, outward, propagate
-from .declaration import as_array, as_dtype, plain
 from .graph import Leaf, Node, Variable, keeps_its_gradient, label, notes_of, wrap
 from .memory import Memory, View, adopt_constant, kept, separate
 from .operators import Operators
@@ -249,8 +249,8 @@ class Tensor(Operators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self._node is not None:
             raise TypeError(
-                f"a tracked Tensor {_named(self)} would leave the graph here, and its gradient be lost: use numpy() or detach() for "
-                "the value, or autodiff.stack([...]) to join Tensors into one"
+                f"a tracked Tensor {_named(self)} would leave the graph here, and its gradient be lost: use numpy() or detach() "
+                "for the value, or autodiff.stack([...]) to join Tensors into one"
             )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 

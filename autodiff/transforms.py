@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import as_array
 from .chain_rule import add_to, implicit_seed, inward, outward, own_tensor, propagate
-from .declaration import as_array
 from .dispatch import is_tracked
 from .graph import enable_grad, is_grad_enabled, wrap
 from .ops.elementwise import positive
@@ -165,7 +165,7 @@ def _variable(value: Any, position: int, recorded: bool) -> Tensor:
     """Return a fresh variable at `value`, connected to it where it is tracked and the pass is recorded."""
     if recorded and isinstance(value, Tensor) and value.requires_grad:
         with enable_grad():
-            return positive(value)  # type: ignore[no-any-return]
+            return positive(value)
     array = value.numpy() if isinstance(value, Tensor) else as_array(value, "grad")
     if array.dtype.kind in "iub":
         if isinstance(value, (int, float)):

@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .declaration import as_array, failed, new_node
+from .arguments import as_array, failed
 from .graph import Leaf, Node, Variable, current_mode, is_grad_enabled, notes_of, rebind, wrap
 from .memory import Memory, View, family_of, is_constant, log_write, memory_of, move
 from .ops.elementwise import astype
 from .ops.indexing import is_basic, setitem
 from .ops.shape import reshape
+from .recording import new_node
 
 _T = TypeVar("_T", bound=Variable)
 

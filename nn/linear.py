@@ -39,8 +39,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 linear.rules(
     lambda g, weight: _times(g, weight),
-    lambda g, x: _rows(g).T.dot(_rows(x)),
-    lambda g: _sum_of_rows(_rows(g)),
+    lambda g, x: g.T.dot(x) if g.ndim == 2 else _rows(g).T.dot(_rows(x)),
+    lambda g: _sum_of_rows(g),
 )
 
 
@@ -55,6 +55,8 @@ def _rows(x: Any) -> Any:
 
 
 def _sum_of_rows(g: Any) -> Any:
+    if g.ndim != 2:
+        g = _rows(g)
     # A product with ones is faster than a sum over the first axis and rounds less, except for a single column.
     return ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.shape[1] > 1 else g.sum(axis=0)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, fused, logsumexp, scatter_add
-from autodiff.declaration import as_array, plain
+from autodiff.arguments import as_array, plain
 
 from .activation import log_softmax
 from .constants import ones, row_starts

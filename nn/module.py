@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff import Tensor
-from autodiff.declaration import as_array
+from autodiff.arguments import as_array
 from autodiff.graph import Group, add_group, next_number, wrap
 from autodiff.memory import log_write
 
@@ -153,8 +153,8 @@ class Module:
             isinstance(part, (Parameter, Module)) for part in (value.values() if isinstance(value, dict) else value)
         ):
             warnings.warn(
-                f"{type(self).__name__}.{name} is a {type(value).__name__} that holds modules or parameters: they are not registered, "
-                "so they are neither learned nor saved. Use nn.Sequential or an attribute for each; a tuple says that it is meant",
+                f"{type(self).__name__}.{name} is a {type(value).__name__} that holds modules or parameters: they are not "
+                "registered, so neither learned nor saved. Use nn.Sequential or an attribute for each; a tuple says it is meant",
                 UserWarning,
                 stacklevel=2,
             )

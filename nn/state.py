@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor
-from autodiff.declaration import as_array, plain
+from autodiff.arguments import as_array, plain
 
 
 def fitting(value: Any, own: Tensor, name: str) -> np.ndarray:

@@ -169,6 +169,8 @@ def test_the_table_fits_120_columns() -> None:
     }
     text = "\n".join([report.heading(about, (0.1, 1.2)), report.table(found), report.notes(found)])
     assert max(map(len, text.splitlines())) <= report.WIDTH
+    assert "BUSY MACHINE" not in text
+    assert "BUSY MACHINE" in report.heading(about, (0.1, 5.0))
     assert "1.00 ms  2.10 ±0.05" in text
     assert "at most 1.2x: MISSED" in text
     assert "BLAS is limited to 1" in text

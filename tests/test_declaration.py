@@ -7,7 +7,7 @@ import pytest
 
 import autodiff as ad
 from autodiff import Tensor, check_grads, composition, elementwise, gradients, operation
-from autodiff.declaration import FUNCTIONS, OPERATIONS, UFUNCS
+from autodiff.recording import FUNCTIONS, OPERATIONS, UFUNCS
 
 
 def leaf(data, **keywords):

@@ -29,7 +29,7 @@ import pytest
 
 import autodiff
 import nn
-from autodiff import declaration, tensor
+from autodiff import recording, tensor
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -77,7 +77,7 @@ def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tensor, "_warned", set())
     monkeypatch.setattr(builtins, "_", None, raising=False)  # where a session keeps its last result
-    tables: list[dict[Any, Any]] = [declaration.OPERATIONS, declaration.UFUNCS, declaration.FUNCTIONS]
+    tables: list[dict[Any, Any]] = [recording.OPERATIONS, recording.UFUNCS, recording.FUNCTIONS]
     before = [dict(table) for table in tables]
     yield
     for table, kept in zip(tables, before, strict=True):

@@ -381,4 +381,4 @@ def test_declaring_without_a_name_takes_that_of_the_reference():
     assert normalise.__doc__.startswith("Return x with mean 0")
     renamed = fused(forward=lambda x: (x, ()), backward=lambda g, k, n: (g,), name="other")(lambda x: x)
     assert renamed.operation.name == "other"
-    assert ad.declaration.OPERATIONS["other"] is renamed.operation
+    assert ad.recording.OPERATIONS["other"] is renamed.operation

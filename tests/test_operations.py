@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff.declaration import FUNCTIONS, OPERATIONS, UFUNCS, Operation
+from autodiff.recording import FUNCTIONS, OPERATIONS, UFUNCS, Operation
 
 from .samples import SAMPLES, Row, Sample, backward, gradients_of, outputs, random_cotangents
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -153,6 +153,8 @@ def operands(dtype: str) -> dict[str, Any]:
     return {"array": array, "0-d": array[1].reshape(()), "scalar": array.dtype.type(2), "python": python}
 
 
+# Old versions of NumPy make an integer of any exponent that has __index__, and never ask it.
+POWER_ASKS = isinstance(np.ones(1) ** ad.Tensor(2), ad.Tensor)
 FORMS = st.sampled_from(("array", "0-d", "scalar", "python"))
 
 
@@ -163,18 +165,18 @@ def test_promotion_is_that_of_nep_50(f: Any, dtype1: str, dtype2: str, form1: st
     x, other = operands(dtype1)[form1], operands(dtype2)[form2]
     theirs = ad.Tensor(other) if both and form2 in ("array", "0-d") else other
     mine = ad.Tensor(x)
+    assume(POWER_ASKS or f is not operator.pow or not reflected)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            expected = f(other, x) if reflected else f(x, other)
+            known = np.power if f is operator.pow else f  # the operator has dtypes of its own for bool ** 2, the function has not
+            expected = known(other, x) if reflected else known(x, other)
         except (TypeError, ValueError, OverflowError):
             with pytest.raises((TypeError, ValueError, OverflowError)):
                 f(theirs, mine) if reflected else f(mine, theirs)
             return
         found = f(theirs, mine) if reflected else f(mine, theirs)
     assert isinstance(found, ad.Tensor)
-    if f is operator.pow and dtype1 == "bool" and form2 == "python" and not reflected:
-        expected = np.power(x, other)  # NumPy's operator gives int8 here, its function int64; ours follows the function
     assert found.dtype == np.asarray(expected).dtype
     precision = {"float16": 2e-3, "float32": 1e-6, "complex64": 1e-6}.get(str(found.dtype), 1e-14)
     np.testing.assert_allclose(found.numpy(), expected, rtol=precision)

@@ -114,9 +114,10 @@ class Program:
         elif kind == "transpose":
             self.add(t.T, Cell(c.value.T, c.slope.T, refusable=True, old=c.old))
         elif kind == "reshape":
-            value, slope = c.value.reshape(-1), c.slope.reshape(-1)
-            if np.shares_memory(value, c.value) == np.shares_memory(slope, c.slope):
-                self.add(t.reshape(-1), Cell(value, slope, refusable=True, old=c.old))
+            value, slope, made = c.value.reshape(-1), c.slope.reshape(-1), t.reshape(-1)
+            # Whether it is a view depends on strides, which are nobody's promise: only where all agree.
+            if np.shares_memory(value, c.value) == np.shares_memory(slope, c.slope) == np.shares_memory(made, t):
+                self.add(made, Cell(value, slope, refusable=True, old=c.old))
         elif kind == "clone":
             self.add(t.clone(), Cell(c.value.copy(), c.slope.copy()))
         elif kind == "detach":

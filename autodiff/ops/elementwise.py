@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..declaration import FUNCTIONS, UFUNCS, as_untracked, elementwise, operation, plain, untracked
+from ..arguments import as_untracked, plain
+from ..declaration import elementwise, operation, untracked
+from ..recording import FUNCTIONS, UFUNCS
 
 # ------------------------------------------------------------------------------------------------ arithmetic
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import plain
 from ..chain_rule import add_to, fitted, own_buffer
-from ..declaration import operation, plain, untracked
+from ..declaration import operation, untracked
 from ..graph import Node
 from .elementwise import refuse_out
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..declaration import FUNCTIONS, as_array, composition, operation, plain
+from ..arguments import as_array, plain
+from ..declaration import composition, operation
 from ..graph import Variable
+from ..recording import FUNCTIONS
 from .elementwise import abs as absolute
 from .elementwise import multiply, refuse_out
 from .indexing import scatter_add

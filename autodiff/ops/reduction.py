@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..declaration import operation, plain, untracked
+from ..arguments import plain
+from ..declaration import operation, untracked
 from .elementwise import refuse_out, selected
 from .indexing import scatter_add
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..declaration import FUNCTIONS, composition, operation, plain
+from ..arguments import plain
+from ..declaration import composition, operation
+from ..recording import FUNCTIONS
 from .elementwise import refuse_out
 from .indexing import scatter_add
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, enable_grad
-from autodiff.declaration import as_array, plain
+from autodiff.arguments import as_array, plain
 from autodiff.graph import wrap
 
 from ..module import zero_gradients

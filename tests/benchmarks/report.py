@@ -81,6 +81,8 @@ def heading(about: Mapping[int, Mapping[str, Any]], load: tuple[float, float]) -
             lines.append(f"threads {threads}: BLAS is limited to {found['threads']}{torch_threads}")
     if not math.isnan(load[0]):
         lines.append(f"load of the machine: {load[0]:.1f} before, {load[1]:.1f} after (this benchmark alone brings it to 1 or 2)")
+        if about and max(load) > first["cores"] + 1:
+            lines.append("BUSY MACHINE: others were computing too. Trust no row with several threads, and the others only roughly.")
     return "\n".join(lines)
 
 

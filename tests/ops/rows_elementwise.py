@@ -173,7 +173,8 @@ def _(draw: Draw) -> Iterator[Sample]:
     yield Sample(x, -1.0, 1.0)
     yield Sample(x, 0, None)
     yield Sample(x, None, 0.7)
-    yield Sample(x, min=-1, max=0.3)
+    if np.lib.NumpyVersion(np.__version__) >= "2.1.0":  # where NumPy has these names
+        yield Sample(x, min=-1, max=0.3)
     yield Sample(x, 1.0, -1.0)  # the upper bound wins
     yield Sample(x, np.array([-1.0, 0.0, 0.1]), np.array([[1.0], [0.5]]))
     yield Sample(x, np.array([-1.0, 0.0, 0.1]), None)

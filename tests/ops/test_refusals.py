@@ -140,11 +140,16 @@ def test_bad_input_is_refused_in_the_words_of_the_caller(name: str) -> None:
 @pytest.mark.parametrize(
     "f",
     [
-        np.sum, np.mean, np.var, np.std, np.prod, np.max, np.min, np.cumsum, np.cumprod, np.clip, np.round,
-        lambda x, out: np.take(x, 0, out=out), lambda x, out: np.concatenate([x, x], out=out), lambda x, out: np.stack([x, x], out=out),
-        lambda x, out: np.dot(x, x, out=out), lambda x, out: np.outer(x, x, out=out), lambda x, out: np.einsum("i->", x, out=out),
+        *(np.sum, np.mean, np.var, np.std, np.prod, np.max, np.min, np.cumsum, np.cumprod, np.round),
+        lambda x, out: np.clip(x, 0, 1, out=out),
+        lambda x, out: np.take(x, 0, out=out),
+        lambda x, out: np.concatenate([x, x], out=out),
+        lambda x, out: np.stack([x, x], out=out),
+        lambda x, out: np.dot(x, x, out=out),
+        lambda x, out: np.outer(x, x, out=out),
+        lambda x, out: np.einsum("i->", x, out=out),
     ],
-)  # fmt: skip
+)
 def test_out_is_refused(f: Any) -> None:
     with pytest.raises(TypeError, match="out= is not supported with Tensors; assign the result instead"):
         f(V, out=np.zeros(3))

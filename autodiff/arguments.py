@@ -82,6 +82,14 @@ def operand(value: Any, other: Any, name: str) -> Any:
     return as_array(value, name)
 
 
+_KNOWN = (int, float, complex, np.ndarray, np.generic, Variable, list, tuple)
+
+
+def operand_of_operator(value: Any, other: Any, name: str) -> Any:
+    """Return the operand, or NotImplemented for a foreign type, which then gets its turn."""
+    return operand(value, other, name) if type(value) is float or isinstance(value, _KNOWN) else NotImplemented
+
+
 def plain(value: Any) -> Any:
     """Return `value` with every Tensor in it, in lists and tuples too, as its array."""
     if isinstance(value, Variable):

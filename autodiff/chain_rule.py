@@ -84,9 +84,9 @@ def propagate(
                     i += 1
                     if parent is None or (needed is not None and parent not in needed):
                         continue
-                    kept = saved[i]
+                    kept, count = saved[i], counts[i]
                     try:
-                        d = rules[i](g, kept) if counts[i] == 1 else rules[i](g, *kept)
+                        d = rules[i](g, kept) if count == 1 else rules[i](g) if count == 0 else rules[i](g, *kept)
                     except FloatingPointError:
                         d = _carefully(operation, rules[i], g, (kept,) if counts[i] == 1 else kept)
                     if type(d) is not ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:

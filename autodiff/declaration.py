@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import numpy as np
 
 from . import graph
-from .arguments import as_untracked, failed, operand, read_only
+from .arguments import as_untracked, failed, operand, operand_of_operator, read_only
 from .chain_rule import add_to, propagate
 from .graph import Group, Node, Variable, add_group, current_mode, next_number, wrap
 from .memory import kept
@@ -51,10 +51,14 @@ class Function(Protocol):
     operation  the declared operation
     either     the same on what is given, for use inside rules: arrays give arrays, Tensors give Tensors
     rules      says the rules, one for each argument up to the last that has a derivative
+    operator   of an elementwise operation with two arguments: what Python's operator calls; lets foreign types have their turn
+    reflected  the same with its arguments exchanged
     """
 
     operation: Operation
     either: Callable[..., Any]
+    operator: Callable[..., Any]
+    reflected: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
@@ -87,6 +91,9 @@ def elementwise(
     operation.elementwise = True
     operation.set_rules(rules)
     call: Any = _unary(operation) if len(rules) == 1 else _binary(operation)
+    if len(rules) == 2:
+        call.operator = forth = _binary(operation, operand_of_operator)
+        call.reflected = lambda self, other: forth(other, self)
     _dress(call, operation, doc)
     if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = call
@@ -137,7 +144,7 @@ def _unary(operation: Operation) -> Callable[..., Any]:
     return call
 
 
-def _binary(operation: Operation) -> Callable[..., Any]:
+def _binary(operation: Operation, operand: Callable[[Any, Any, str], Any] = operand) -> Callable[..., Any]:
     forward, (pick1, pick2) = operation.forward, operation.pickers
     # Most rules need the other argument or nothing: that is faster to say than to call. -1 stands for nothing, -2 for several.
     one1, one2 = (pick[0] if len(pick) == 1 else -2 if pick else -1 for pick in operation.picks)
@@ -147,16 +154,21 @@ def _binary(operation: Operation) -> Callable[..., Any]:
     def call(x1: Any, x2: Any) -> Any:
         mode = current_mode()
         if (mode is not None and mode.trace is not None) or not simple:
-            return apply(operation, (operand(x1, x2, operation.name), operand(x2, x1, operation.name)))
+            a, b = operand(x1, x2, operation.name), operand(x2, x1, operation.name)
+            return NotImplemented if a is NotImplemented or b is NotImplemented else apply(operation, (a, b))
         node1 = node2 = memory1 = memory2 = None
         if type(x1) is _Tensor or isinstance(x1, _Tensor):
             a, node1, memory1 = x1._data, x1._node, x1._memory
         else:
             a = operand(x1, x2, operation.name)
+            if a is NotImplemented:
+                return a
         if type(x2) is _Tensor or isinstance(x2, _Tensor):
             b, node2, memory2 = x2._data, x2._node, x2._memory
         else:
             b = operand(x2, x1, operation.name)
+            if b is NotImplemented:
+                return b
         try:
             y = forward(a, b)
         except Exception as error:

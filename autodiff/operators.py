@@ -5,7 +5,8 @@ Knows which operation an operator stands for, and when another type shall have i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Axis = int | tuple[int, ...] | None
 DType = npt.DTypeLike | None
 
+_Operator = Callable[[Any, Any], "Tensor"]
 _OPERANDS: tuple[type, ...] = (int, float, complex, np.ndarray, np.generic, list, tuple)
 
 
@@ -40,18 +42,18 @@ class Operators(Variable):
     __hash__ = object.__hash__  # by identity: == compares elements
 
     # fmt: off
-    def __add__(self, other: Any) -> Tensor: return el.add(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __radd__(self, other: Any) -> Tensor: return el.add(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __sub__(self, other: Any) -> Tensor: return el.subtract(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rsub__(self, other: Any) -> Tensor: return el.subtract(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __mul__(self, other: Any) -> Tensor: return el.multiply(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rmul__(self, other: Any) -> Tensor: return el.multiply(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __truediv__(self, other: Any) -> Tensor: return el.divide(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rtruediv__(self, other: Any) -> Tensor: return el.divide(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __floordiv__(self, other: Any) -> Tensor: return quotient(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rfloordiv__(self, other: Any) -> Tensor: return quotient(other, self) if isinstance(other, _OPERANDS) else NotImplemented
-    def __mod__(self, other: Any) -> Tensor: return el.remainder(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-    def __rmod__(self, other: Any) -> Tensor: return el.remainder(other, self) if isinstance(other, _OPERANDS) else NotImplemented
+    __add__: ClassVar[_Operator] = el.add.operator
+    __radd__: ClassVar[_Operator] = el.add.reflected
+    __sub__: ClassVar[_Operator] = el.subtract.operator
+    __rsub__: ClassVar[_Operator] = el.subtract.reflected
+    __mul__: ClassVar[_Operator] = el.multiply.operator
+    __rmul__: ClassVar[_Operator] = el.multiply.reflected
+    __truediv__: ClassVar[_Operator] = el.divide.operator
+    __rtruediv__: ClassVar[_Operator] = el.divide.reflected
+    __floordiv__: ClassVar[_Operator] = quotient.operator
+    __rfloordiv__: ClassVar[_Operator] = quotient.reflected
+    __mod__: ClassVar[_Operator] = el.remainder.operator
+    __rmod__: ClassVar[_Operator] = el.remainder.reflected
     def __pow__(self, other: Any) -> Tensor: return el.power(self, other) if isinstance(other, _OPERANDS) else NotImplemented
     def __rpow__(self, other: Any) -> Tensor: return el.power(other, self) if isinstance(other, _OPERANDS) else NotImplemented
     def __matmul__(self, other: Any) -> Tensor: return matmul(self, other) if isinstance(other, _OPERANDS) else NotImplemented

@@ -523,3 +523,14 @@ def test_repr_says_what_it_does() -> None:
     assert repr(SGD([nn.Parameter([1.0])], lr=0.5)) == (
         "SGD(1 parameters, lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False)"
     )
+
+
+def test_a_gradient_of_another_dtype_is_cast() -> None:
+    for count in (1, 2):
+        parameters = [nn.Parameter([1.0, 2.0]) for _ in range(count)]
+        for p in parameters:
+            p.grad = ad.Tensor(np.array([1.0, -1.0]))
+        SGD(parameters, lr=0.5).step()
+        for p in parameters:
+            assert p.dtype == np.float32
+            assert p.tolist() == [0.5, 2.5]

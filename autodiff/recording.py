@@ -33,7 +33,7 @@ class Operation:
     rules       for each argument its rule, None where it has no derivative; None for a joint operation
     needs       for each rule, how many things it needs besides g; with one, a node saves it bare, else a tuple
     saves       the arguments that some rule needs, by position
-    picks       for each rule, where its parameters come from: an argument's index, then n for y, then n + 1 + index for shapes
+    picks       for each rule, where its parameters come from: an argument's index, then n for y, then the shapes
     elementwise whether strong zeros apply
     plain       whether its rules, one for each argument, are all there is to it
     joint       for others: a function (g, node, needs, create_graph) that returns the gradients of all arguments
@@ -57,7 +57,9 @@ class Operation:
         self.special: Callable[..., bool] | None = None
         self.joint: Callable[..., Any] | None = None
         self.reference: Callable[..., Any] | None = None
-        self.shapes = False
+        self.shapes: tuple[int, ...] = ()
+        self.ruled: tuple[int, ...] = ()
+        self.ruleless = tuple(range(len(self.arguments)))
         self.plain = False
         self.index_only = False
         if register:
@@ -69,12 +71,14 @@ class Operation:
     def set_rules(self, rules: Sequence[Callable[..., Any] | None]) -> None:
         if len(rules) > len(self.arguments):
             raise TypeError(f"operation '{self.name}' has {len(self.arguments)} arguments but {len(rules)} rules")
+        self.shapes = ()
         self.picks = tuple(() if rule is None else self._needs(rule, i) for i, rule in enumerate(rules))
         self.pickers = tuple(_picker(pick) for pick in self.picks)
         self.needs = tuple(len(pick) for pick in self.picks)
         self.saves = frozenset(k for pick in self.picks for k in pick if k < len(self.arguments))
-        self.shapes = any(k > len(self.arguments) for pick in self.picks for k in pick)
         self.rules = tuple(rules)
+        self.ruled = tuple(i for i, rule in enumerate(rules) if rule is not None)
+        self.ruleless = tuple(i for i in range(len(self.arguments)) if i not in self.ruled)
         self.plain = not self.sequence and self.special is None
         self.joint = functools.partial(_sequence_gradients, self, rules[0]) if self.sequence else functools.partial(_each, self)
         if self.sequence:
@@ -97,7 +101,10 @@ class Operation:
             elif name == "y":
                 needs.append(n)
             elif name.endswith("_shape") and name.removesuffix("_shape") in self.arguments:
-                needs.append(n + 1 + self.arguments.index(name.removesuffix("_shape")))
+                argument = self.arguments.index(name.removesuffix("_shape"))
+                if argument not in self.shapes:
+                    self.shapes = (*self.shapes, argument)
+                needs.append(n + 1 + self.shapes.index(argument))
             else:
                 known = ", ".join(self.arguments)
                 raise TypeError(
@@ -234,23 +241,28 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     recording = mode is None or mode.recording
     raw: list[Any] = []
     parents: list[Node | None] = []
-    tracked = False
-    rules = operation.rules or ()
-    for i, value in enumerate(args):
+    tracked = shared = False
+    for value in args:
         if isinstance(value, Variable):
             raw.append(value._data)
-            parents.append(value._node)
-            if value._node is not None and recording:
+            node = value._node
+            parents.append(node)
+            if node is not None and recording:
                 tracked = True
-                if i >= len(rules) or rules[i] is None:
-                    raise TypeError(
-                        f"{operation.name}: no derivative with respect to '{operation.arguments[i]}'; pass it detached (detach())"
-                    )
+            if value._memory is not None:
+                shared = True
         else:
-            if i < len(rules) and rules[i] is not None and not is_plain(value):
-                value = as_array(value, operation.name)
             raw.append(value)
             parents.append(None)
+    for i in operation.ruled:
+        if parents[i] is None and not isinstance(args[i], Variable) and not is_plain(raw[i]):
+            raw[i] = as_array(raw[i], operation.name)
+    if tracked:
+        for i in operation.ruleless:
+            if parents[i] is not None:
+                raise TypeError(
+                    f"{operation.name}: no derivative with respect to '{operation.arguments[i]}'; pass it detached (detach())"
+                )
     trace = None if mode is None else mode.trace
     started = 0.0 if trace is None else perf_counter()
     try:
@@ -263,12 +275,15 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     else:
         if not isinstance(y, (np.ndarray, tuple, list)):
             y = np.asarray(y)
-        for i, value in enumerate(args):
-            if isinstance(value, Variable) and value._memory is not None and i in operation.saves:
-                raw[i] = kept(value)
-        environment = (*raw, y, *(getattr(a, "shape", ()) for a in raw)) if operation.shapes else (*raw, y)
-        saved = tuple([None if parent is None else picker(environment) for parent, picker in zip(parents, operation.pickers)])
-        result = record(operation, tuple(parents[: len(rules)]), saved, y, trace, args, seconds)
+        if shared:
+            for i in operation.saves:
+                if isinstance(args[i], Variable) and args[i]._memory is not None:
+                    raw[i] = kept(args[i])
+        raw.append(y)
+        for i in operation.shapes:
+            raw.append(getattr(raw[i], "shape", ()))
+        saved = tuple([None if parent is None else picker(raw) for parent, picker in zip(parents, operation.pickers)])
+        result = record(operation, tuple(parents[: len(operation.pickers)]), saved, y, trace, args, seconds)
     if operation.view:
         _note_view(operation, result, args, recording)
     return result
@@ -316,7 +331,7 @@ def apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
     if not isinstance(y, (np.ndarray, tuple, list)):
         y = np.asarray(y)
     raw = [kept(value) if isinstance(value, Variable) and value._memory is not None else a for value, a in zip(arrays, raw)]
-    shapes = ([np.shape(a) for a in raw], *(None for _ in statics)) if operation.shapes else ()
+    shapes = [[np.shape(a) for a in raw] if i == 0 else np.shape(statics[i - 1]) for i in operation.shapes]
     saved = operation.pickers[0]((raw, *statics, y, *shapes))
     return record(operation, parents, saved, y, trace, arrays, seconds)
 

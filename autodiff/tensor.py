@@ -372,6 +372,9 @@ class Tensor(Operators):
     def __setitem__(self, index: Any, value: Any) -> None:
         assign(self, _as_index(index), value)
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("deletion of elements is not possible; take those that shall stay, as in x[mask]")
+
 
 def _as_index(index: Any) -> Any:
     """Return `index` as the graph may keep it: without Tensors, and with arrays in place of lists."""

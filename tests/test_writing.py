@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 
 import autodiff as ad
-from autodiff import Tensor, chain_rule, check_grads, declaration, gradients, memory, no_grad
+from autodiff import Tensor, chain_rule, check_grads, declaration, gradients, memory, no_grad, recording
 from autodiff.ops import indexing
 
 
@@ -828,7 +828,8 @@ def bytes_moved(work: Callable[[int], Any], rows: int, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         for module in (chain_rule, indexing):
             patch.setattr(module, "np", counting)
-        patch.setattr(declaration, "kept", counted)
+        for module in (declaration, recording):
+            patch.setattr(module, "kept", counted)
         work(rows)
     return counting.bytes
 

@@ -127,19 +127,21 @@ def read_only(value: Any, sources: list[np.ndarray]) -> Any:
 
 def failed(name: str, args: Sequence[Any], error: Exception) -> Exception:
     """Return `error` in the caller's words: the operation, what it was given, and the cure where one is known."""
-    text = str(error)
-    given = ", ".join(_given(value) for value in args if isinstance(value, (Variable, np.ndarray, list, tuple)))
-    if "could not be broadcast" in text or "shape mismatch" in text:
-        shapes = " and ".join(_given(value) for value in args if isinstance(value, (Variable, np.ndarray)))
+    name = name.removesuffix("_constant")  # power with a constant exponent is power to its caller
+    text = str(error).removeprefix(f"{name}: ")
+    arrays = [_given(value) for value in args if isinstance(value, (Variable, np.ndarray, list, tuple))]
+    if "broadcast together" in text and len(arrays) > 1 and "remapped" not in text:  # remapped shapes are einsum's
         text = (
-            f"shapes do not broadcast: {shapes}. From the last axis backwards, sizes must be equal or 1; "
+            f"shapes do not broadcast: {' and '.join(arrays)}. From the last axis backwards, sizes must be equal or 1; "
             "insert an axis with x[:, None] or reshape one of them"
         )
-    elif "matmul" in text and "mismatch" in text:
-        shapes = " @ ".join(_given(value) for value in args if isinstance(value, (Variable, np.ndarray)))
-        text = f"shapes do not fit: {shapes}. The last axis of the first must be as long as the last but one of the second"
-    elif given:
-        text = f"{text} (given {given})"
+    elif "mismatch in its core dimension" in text:
+        cure = "The last axis of the first must be as long as the last but one of the second"
+        text = f"shapes do not fit: {' @ '.join(arrays)}. {cure}"
+    elif "not have enough dimensions" in text:
+        text = f"a single number has no axis to sum over; multiply by it with * (given {', '.join(arrays)})"
+    elif arrays:
+        text = f"{text} (given {', '.join(arrays)})"
     try:
         return type(error)(f"{name}: {text}")
     except Exception:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .arguments import as_array, plain
 from .graph import wrap
 from .recording import FUNCTIONS
 from .tensor import Tensor, from_foreign
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def asarray(obj: Any, dtype: npt.DTypeLike | None = None, *, copy: bool | None = None) -> Tensor:

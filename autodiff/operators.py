@@ -6,10 +6,9 @@ Knows which operation an operator stands for, and when another type shall have i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from .arguments import failed, plain
 from .graph import Variable, wrap
@@ -20,10 +19,12 @@ from .ops.linear_algebra import matmul
 from .writing import assign, update
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from .tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
-DType = npt.DTypeLike | None
+DType: TypeAlias = "npt.DTypeLike | None"
 
 _Operator = Callable[[Any, Any], "Tensor"]
 _OPERANDS: tuple[type, ...] = (int, float, complex, np.ndarray, np.generic, list, tuple)

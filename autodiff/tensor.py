@@ -10,10 +10,9 @@ import itertools
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
 from . import declaration, dispatch, operators
 from .arguments import as_array, as_dtype, plain
@@ -24,6 +23,9 @@ from .operators import Operators
 from .ops import elementwise as el
 from .ops import indexing
 from .writing import assign
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _warned: set[str] = set()
 

@@ -10,7 +10,6 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,27 @@ WHOLE = 1000  # arrays up to this many elements are kept whole, larger ones as s
 library_folders = {os.path.dirname(os.path.abspath(__file__)) + os.sep}
 
 
-@dataclass(frozen=True)
 class Statistics:
     """What is kept of an array too large to keep: shape, dtype, and figures over its finite elements (complex: their sizes)."""
 
-    shape: tuple[int, ...]
-    dtype: str
-    min: float
-    max: float
-    mean: float
-    std: float
-    nans: int
-    infinities: int
+    __slots__ = ("dtype", "infinities", "max", "mean", "min", "nans", "shape", "std")
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: str, min: float, max: float, mean: float, std: float, nans: int, infinities: int
+    ):
+        self.shape, self.dtype = shape, dtype
+        self.min, self.max, self.mean, self.std = min, max, mean, std
+        self.nans, self.infinities = nans, infinities
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Statistics) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype, self.mean))
+
+    def __repr__(self) -> str:
+        figures = (f"{name}={getattr(self, name):.4g}" for name in ("min", "max", "mean", "std", "nans", "infinities"))
+        return f"Statistics(shape={self.shape}, dtype={self.dtype}, {', '.join(figures)})"
 
 
 def summed_up(array: Any) -> Any:
@@ -53,7 +61,6 @@ def summed_up(array: Any) -> Any:
     return Statistics(array.shape, dtype, float(low), float(high), float(mean), float(std), nans, infinities)
 
 
-@dataclass
 class Record:
     """What a trace saw of one operation.
 
@@ -65,13 +72,15 @@ class Record:
     source    "file:line" of the caller
     """
 
-    value: Any
-    inputs: tuple[Any, ...]
-    names: tuple[str | None, ...]
-    seconds: float
-    source: str
-    gradient: Any = None
-    foreign: list[tuple[np.ndarray, int]] = field(default_factory=list, repr=False)
+    __slots__ = ("foreign", "gradient", "inputs", "names", "seconds", "source", "value")
+
+    def __init__(self, value: Any, inputs: tuple[Any, ...], names: tuple[str | None, ...], seconds: float, source: str):
+        self.value, self.inputs, self.names, self.seconds, self.source = value, inputs, names, seconds, source
+        self.gradient: Any = None
+        self.foreign: list[tuple[np.ndarray, int]] = []  # arrays of the caller's, with checksums
+
+    def __repr__(self) -> str:
+        return f"Record(value={self.value!r}, gradient={self.gradient!r}, seconds={self.seconds:.3g}, source={self.source!r})"
 
     def note_gradient(self, g: Any, node: Node) -> None:
         if isinstance(g, list):  # of an operation with several outputs

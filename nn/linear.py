@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autodiff import Tensor, operation
 
 from . import init
 from .constants import ones
 from .module import Module, Parameter, matching
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 @operation()

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from autodiff import Tensor
 from autodiff.arguments import as_array
@@ -52,6 +51,7 @@ class IncompatibleKeys(NamedTuple):
 
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
 
     class _HasForward(Protocol[_P, _R_co]):
         def forward(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +32,8 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
         if not isinstance(name, str) or isinstance(value, Mapping):
             raise TypeError(f"save: expected a flat mapping of names to Tensors or arrays; {name!r} holds {type(value).__name__}")
         arrays[name] = as_array(plain(value), f"save: '{name}'")
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    folder, file = os.path.split(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
             with zipfile.ZipFile(stream, "w") as archive:
@@ -44,9 +43,10 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own is for secrets
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        if os.path.exists(temporary):
+            os.remove(temporary)
         raise
 
 

@@ -14,7 +14,7 @@ from autodiff import Tensor, check_grads, no_grad
 from autodiff.dispatch import ACCUMULATE, REDUCE, WRITERS
 from autodiff.recording import UFUNCS
 
-ARRAY = np.array([[0.5, 1.5, -0.5], [2.0, 0.25, 1.0]])
+ARRAY = np.array([[0.4, 1.6, -0.3], [2.2, 0.25, 0.8]])
 
 
 def tracked() -> Tensor:
@@ -48,7 +48,9 @@ def test_numpys_functions_record(f: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.parametrize("function", REDUCE)
-@pytest.mark.parametrize("arguments", [{}, {"axis": 1}, {"axis": (0, 1)}, {"axis": None}, {"axis": -1, "keepdims": True}, {"dtype": None}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"axis": 1}, {"axis": (0, 1)}, {"axis": None}, {"axis": -1, "keepdims": True}, {"dtype": None}]
+)
 def test_reduce_records(function: np.ufunc, arguments: dict[str, Any]) -> None:
     def f(x: Any) -> Any:
         return function.reduce(x, **arguments)
@@ -74,7 +76,7 @@ def test_accumulate_records(function: np.ufunc, arguments: dict[str, Any]) -> No
     check_grads(f, ARRAY)
 
 
-BINARY = [function for function, call in UFUNCS.items() if function.nin == 2 and hasattr(call, "operation") and function.signature is None]
+BINARY = [f for f, call in UFUNCS.items() if f.nin == 2 and hasattr(call, "operation") and f.signature is None]
 
 
 @pytest.mark.parametrize("function", [*BINARY, np.power], ids=lambda f: f.__name__)
@@ -86,12 +88,14 @@ def test_outer_records_for_every_binary_operation(function: np.ufunc) -> None:
         np.testing.assert_array_equal(result.numpy(), f(a, b))
         if function not in (np.floor_divide, np.remainder, np.heaviside):  # these jump
             check_grads(f, a, b)
-    np.testing.assert_array_equal(np.multiply.outer([1.0, 2.0], Tensor(a, requires_grad=True)).numpy(), np.multiply.outer([1.0, 2.0], a))
-    np.testing.assert_array_equal(np.multiply.outer(Tensor(a, requires_grad=True), 3.0).numpy(), a * 3)
+    x = Tensor(a, requires_grad=True)
+    np.testing.assert_array_equal(np.multiply.outer([1.0, 2.0], x).numpy(), np.multiply.outer([1.0, 2.0], a))
+    np.testing.assert_array_equal(np.multiply.outer(x, 3.0).numpy(), a * 3)
 
 
 def test_every_binary_operation_of_the_library_is_among_them() -> None:
-    assert {"add", "subtract", "multiply", "divide", "maximum", "minimum", "arctan2", "hypot", "logaddexp"} <= {f.__name__ for f in BINARY}
+    names = {f.__name__ for f in BINARY}
+    assert {"add", "subtract", "multiply", "divide", "maximum", "minimum", "arctan2", "hypot", "logaddexp"} <= names
 
 
 # ------------------------------------------------------------------------------------------------ what is refused, by its name
@@ -102,7 +106,7 @@ halves = np.frompyfunc(lambda v: v / 2, 1, 1)
 @pytest.mark.parametrize(
     ("f", "words"),
     [
-        (lambda x: np.linalg.inv(x[:, :2]), r"np.linalg.inv has no derivative; declare one with autodiff.elementwise or autodiff.operation"),
+        (lambda x: np.linalg.inv(x[:, :2]), r"np.linalg.inv has no derivative; declare one with autodiff.elementwise or"),
         (lambda x: np.fft.fft(x), r"np.fft.fft has no derivative"), (lambda x: np.unique(x), r"np.unique has no derivative"),
         (lambda x: np.histogram(x), r"np.histogram has no derivative"),
         (lambda x: np.bincount(np.arange(3), weights=x[0]), r"np.bincount has no derivative"),
@@ -113,24 +117,24 @@ halves = np.frompyfunc(lambda v: v / 2, 1, 1)
         (lambda x: np.subtract.reduce(x), r"np.subtract.reduce has no derivative"),
         (lambda x: np.divide.accumulate(x), r"np.divide.accumulate has no derivative"),
         (lambda x: np.add.reduceat(x, [0, 1]), r"np.add.reduceat has no derivative"),
-        (lambda x: np.sin.reduce(x) if False else halves.outer(x, x), r"."),
-        (lambda x: np.add.reduce(x, where=ARRAY > 0), r"np.add.reduce: where= is not supported .*; use autodiff.where on the argument"),
+        (lambda x: np.add.reduce(x, where=ARRAY > 0), r"np.add.reduce: where= is not .*; use autodiff.where on the argument"),
         (lambda x: np.add.reduce(x, initial=3.0), r"np.add.reduce has no derivative"),
-        (lambda x: np.add(x, 1, where=ARRAY > 0), r"np.add: where= is not supported with a tracked Tensor; use autodiff.where on the result"),
+        (lambda x: np.add(x, 1, where=ARRAY > 0), r"np.add: where= is not supported .*; use autodiff.where on the result"),
         (lambda x: np.add(x, 1, dtype=np.float32), r"np.add: dtype= is not supported .* use astype"),
         (lambda x: np.add(x, 1, casting="no"), r"np.add: casting= is not supported"),
-        (lambda x: np.add(x, 1, out=np.zeros((2, 3))), r"np.add: a tracked Tensor cannot be written into an ndarray .* array = array \+ tensor"),
+        (lambda x: np.add(x, 1, out=np.zeros((2, 3))), r"np.add: a tracked Tensor .* into an ndarray .* array = array \+"),
         (lambda x: np.add(x, 1, out=ad.zeros((2, 3))), r"np.add: out= is not supported with a tracked Tensor; assign the result"),
         (lambda x: np.add(1, 1, out=x), r"np.add: out= is not supported"),
         (lambda x: np.add.reduce(x, out=np.zeros(3)), r"np.add.reduce: a tracked Tensor cannot be written into an ndarray"),
-        (lambda x: np.add.at(x, [0], 1.0), r"np.add.at writes into its argument, .* scatter_add, or item assignment"),
+        (lambda x: np.add.at(x, [0], 1.0), r"np.add.at writes into its argument, .* use autodiff.scatter_add, or item"),
         (lambda x: np.add.at(np.zeros((2, 3)), [0], x[0]), r"np.add.at writes into its argument"),
         (lambda x: np.sum(x, where=ARRAY > 0), r"sum\(\) got an unexpected argument 'where'"),
         (lambda x: np.sum(x, out=np.zeros(())), r"sum: out= is not supported"),
         (lambda x: np.concatenate([x, x], out=np.zeros((4, 3))), r"concatenate: out= is not supported"),
-        (lambda x: np.copyto(np.zeros((2, 3)), x), r"np.copyto writes into an array, where a tracked Tensor would leave the graph; use item"),
+        (lambda x: np.copyto(np.zeros((2, 3)), x), r"np.copyto writes into an array, where a tracked .*; use item"),
         (lambda x: np.fill_diagonal(x, 0), r"np.fill_diagonal writes into an array"),
-        (lambda x: np.full_like(ARRAY, x[0, 0]), r"full_like: .*tracked"),
+        (lambda x: np.full_like(x, x[0, 0]), r"full_like: .*tracked"),
+        (lambda x: np.full_like(ARRAY, x[0, 0]), r"np.copyto writes into an array"),
     ],
 )
 def test_what_has_no_derivative_raises_and_names_itself(f: Callable[[Any], Any], words: str) -> None:
@@ -255,7 +259,7 @@ def test_out_on_a_view_of_something_tracked_is_refused() -> None:
     np.add(1.0, 1.0, out=constant)
     assert constant.tolist() == [[2.0] * 3] * 2
     leaf = tracked()
-    with pytest.raises(RuntimeError, match="the leaf 'x' requires grad"):
+    with pytest.raises(RuntimeError, match=r"shares memory with the tensor 'x' of shape \(2, 3\)"):
         np.add(1.0, 1.0, out=leaf.detach()[:1])
 
 
@@ -291,9 +295,9 @@ def test_in_place_operators_of_arrays() -> None:
         lambda x: np.array(x), lambda x: np.asarray(x), lambda x: np.array([x, x]), lambda x: np.array([x[0, 0], x[0, 1]]),
         lambda x: np.array([[x]]), lambda x: np.full(2, x[0, 0]), lambda x: np.zeros((2, 3)).__setitem__(slice(None), x),
         lambda x: np.zeros((2, 3)).__setitem__(0, x[0]), lambda x: np.random.default_rng(0).normal(loc=x),
-        lambda x: np.zeros(3) + [x[0, 0], 0.0, 1.0], lambda x: Tensor(x), lambda x: Tensor([x, x]), lambda x: ad.full(2, x[0, 0]),
-        lambda x: ad.zeros(2).__setitem__(0, [x[0, 0]]), lambda x: Tensor(1.0) + [x[0, 0]],
-        lambda x: np.concatenate([ARRAY[0], [x[0, 0]]]), lambda x: np.frombuffer(x), lambda x: ad.asarray([x[0, 0]]),
+        lambda x: np.add(np.zeros(1), [x[0, 0]]), lambda x: Tensor(x), lambda x: Tensor([x, x]), lambda x: ad.full(2, x[0, 0]),
+        lambda x: ad.zeros(2).__setitem__(0, [x[0, 0]]), lambda x: Tensor(1.0) * [x[0, 0]],
+        lambda x: np.concatenate([ARRAY[0], [x[0, 0]]]), lambda x: ad.asarray([x[0, 0]]),
         lambda x: np.where(x, 1.0, 2.0), lambda x: np.asarray(x, dtype=np.float32), lambda x: np.array(x, copy=False),
     ],
 )  # fmt: skip
@@ -306,13 +310,14 @@ def test_a_tracked_tensor_does_not_become_an_array_in_silence(leave: Callable[[T
 
 
 def test_the_error_says_whom_and_how() -> None:
-    words = r"a tracked Tensor 'x' of shape \(2, 3\) would leave the graph here, and its gradient be lost: use numpy\(\) or detach\(\) .*stack"
+    words = r"a tracked Tensor 'x' of shape \(2, 3\) would leave the graph here, .*: use numpy\(\) or detach\(\) .*stack"
     with pytest.raises(TypeError, match=words):
         np.asarray(tracked())
 
 
 def test_the_open_ways_out_always_work() -> None:
     x = tracked()
-    for value in (x.numpy(), x.detach().numpy(), np.asarray(x.detach()), np.array(x.tolist()), np.array([[v.item() for v in row] for row in x])):
+    items = [[v.item() for v in row] for row in x]
+    for value in (x.numpy(), x.detach().numpy(), np.asarray(x.detach()), np.array(x.tolist()), np.array(items)):
         np.testing.assert_array_equal(value, ARRAY)
     np.testing.assert_array_equal(ad.stack([x, x]).numpy(), np.stack([ARRAY, ARRAY]))

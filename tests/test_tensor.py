@@ -441,7 +441,7 @@ def test_a_result_of_recorded_operations_is_not_copied_nor_pickled() -> None:
     y = Tensor([1.0], requires_grad=True, name="x") * 2
     y.name = "y"
     for what, f in (("deepcopy", copy.deepcopy), ("deepcopy", copy.copy), ("pickle", pickle.dumps)):
-        with pytest.raises(RuntimeError, match=rf"{what}: the tensor 'y' of shape \(1,\) is the result of 'multiply' .* detach\(\)"):
+        with pytest.raises(RuntimeError, match=rf"{what}: the tensor 'y' of shape .* the result of 'multiply' .* detach\(\)"):
             f(y)
     assert copy.deepcopy(y.detach()).tolist() == [2.0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import string
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from .indexing import scatter_add
 from .reduction import add_reduce, kept_dims, max, min, spread, sum
 from .shape import reshape
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _axis_index = np.lib.array_utils.normalize_axis_index  # negative axes counted from the end, others checked
 
 # ------------------------------------------------------------------------------------------------ products
@@ -62,7 +62,8 @@ matmul.rules(_matmul_by_first, _matmul_by_second)
 
 @operation(name="einsum", sequence=True)
 def _einsum(operands: Any, subscripts: str, optimize: Any = False) -> Any:
-    return np.einsum(subscripts, *operands, optimize=optimize)
+    y = np.einsum(subscripts, *operands, optimize=optimize)
+    return y.copy() if len(operands) == 1 and np.may_share_memory(y, operands[0]) else y  # NumPy makes a view of a transpose
 
 
 def _einsum_rule(g: Any, operands: Any, subscripts: str, optimize: Any) -> list[Any]:
@@ -106,7 +107,7 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
         raise ValueError(f"einsum: '{subscripts}' names {len(terms)} operands, got {len(ndims)}")
     if arrow and "..." not in output and "..." in inputs:
         raise ValueError(f"einsum: '{subscripts}' has an ellipsis in its inputs but none in its output; sum those axes afterwards")
-    free = [c for c in string.ascii_letters if c not in text]
+    free = [c for c in _LETTERS if c not in text]
     widths = [ndim - len(t.replace("...", "")) if "..." in t else 0 for t, ndim in zip(terms, ndims, strict=True)]
     for term, ndim, width in zip(terms, ndims, widths, strict=True):
         if width < 0 or ("..." not in term and len(term) != ndim):
@@ -140,7 +141,7 @@ def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = Fa
 
 
 def _letters(axes: Any) -> str:
-    return "".join("..." if a is Ellipsis else string.ascii_letters[a] for a in axes)
+    return "".join("..." if a is Ellipsis else _LETTERS[a] for a in axes)
 
 
 FUNCTIONS[np.einsum] = einsum

@@ -1,0 +1,298 @@
+"""Bad input: each a clear error in the caller's words, saying what came, what was expected, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autodiff as ad
+from autodiff import Tensor, gradients, no_grad
+
+
+def a(*shape: int, name: str | None = "a", dtype: Any = float) -> Tensor:
+    return Tensor(np.ones(shape), dtype=dtype, name=name)
+
+
+def leaf(*shape: int, name: str | None = "x") -> Tensor:
+    return Tensor(np.ones(shape), requires_grad=True, name=name)
+
+
+def consumed() -> Tensor:
+    loss = (leaf(2) * leaf(2)).sum()
+    loss.backward()
+    return loss
+
+
+CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    # shapes that do not broadcast
+    (
+        "add",
+        lambda: a(3) + a(4, name="b"),
+        ValueError,
+        r"add: shapes do not broadcast: 'a' \(3,\) float64 and 'b' \(4,\) float64. From the last",
+    ),
+    ("add cure", lambda: a(3) + a(4), ValueError, r"sizes must be equal or 1; insert an axis with x\[:, None\] or reshape"),
+    (
+        "array first",
+        lambda: np.ones((2, 2)) * leaf(3),
+        ValueError,
+        r"multiply: shapes do not broadcast: \(2, 2\) float64 and 'x' \(3,\)",
+    ),
+    ("numpy function", lambda: np.arctan2(leaf(3), leaf(4)), ValueError, r"arctan2: shapes do not broadcast"),
+    ("comparison", lambda: a(3) < a(4), ValueError, r"less: shapes do not broadcast: 'a' \(3,\) float64 and 'a' \(4,\)"),
+    ("where", lambda: ad.where(a(3) > 0, a(3), a(4)), ValueError, r"where: shapes do not broadcast: .*'a' \(4,\)"),
+    ("in place", lambda: a(3).__iadd__(a(4)), ValueError, r"add: shapes do not broadcast"),
+    ("under trace", lambda: traced(lambda: a(3) + a(4)), ValueError, r"add: shapes do not broadcast"),
+    (
+        "broadcast_to",
+        lambda: ad.broadcast_to(a(3), (4,)),
+        ValueError,
+        r"broadcast_to: operands .* requested shape .*\(4,\) \(given 'a' \(3,\) float64",
+    ),
+    (
+        "concatenate",
+        lambda: ad.concatenate([a(2, 2), a(2, 3)]),
+        ValueError,
+        r"concatenate: .*\(given 'a' \(2, 2\) float64, 'a' \(2, 3\) float64\)",
+    ),
+    ("stack", lambda: ad.stack([a(2), a(3)]), ValueError, r"stack: .*'a' \(2,\) float64, 'a' \(3,\) float64"),
+    # matrix products
+    (
+        "matmul",
+        lambda: a(2, 3) @ a(2, 3, name="b"),
+        ValueError,
+        r"matmul: shapes do not fit: 'a' \(2, 3\) float64 @ 'b' \(2, 3\) .* The last axis",
+    ),
+    ("matmul vector", lambda: a(2, 3) @ a(2), ValueError, r"matmul: shapes do not fit: 'a' \(2, 3\) float64 @ 'a' \(2,\)"),
+    (
+        "matmul number",
+        lambda: a(2, 3) @ 2.0,
+        ValueError,
+        r"matmul: a single number has no axis to sum over; multiply by it with \* \(given 'a' \(2, 3\)",
+    ),
+    ("matmul list", lambda: [[1.0, 2.0]] @ a(3, 2), ValueError, r"matmul: shapes do not fit: .* @ 'a' \(3, 2\)"),
+    (
+        "einsum",
+        lambda: ad.einsum("ij,jk", a(2, 3), a(2, 3)),
+        ValueError,
+        r"einsum: operands could not be broadcast .* \(given 'a' \(2, 3\) float64, 'a' \(2, 3\) float64\)",
+    ),
+    ("einsum operands", lambda: ad.einsum("ij,jk->ik", a(2, 3)), ValueError, r"einsum: 'ij,jk->ik' names 2 operands, got 1"),
+    (
+        "tensordot",
+        lambda: ad.tensordot(a(2, 3), a(2, 3), 1),
+        ValueError,
+        r"tensordot: axes \[1\] of \(2, 3\) and \[0\] of \(2, 3\) do not have the same lengths",
+    ),
+    # axes and shapes
+    (
+        "sum axis",
+        lambda: leaf(3).sum(axis=1),
+        ValueError,
+        r"sum: axis 1 is out of bounds for array of dimension 1 \(given 'x' \(3,\) float64",
+    ),
+    ("max axis", lambda: a(3).max(axis=-2), ValueError, r"max: axis -2 is out of bounds"),
+    ("mean axes", lambda: a(3, 2).mean(axis=(0, 2)), ValueError, r"mean: axis 2 is out of bounds"),
+    ("transpose axes", lambda: a(3, 2).transpose(0, 0), ValueError, r"transpose: .*repeated axis"),
+    ("swapaxes", lambda: a(3).swapaxes(0, 1), ValueError, r"swapaxes: .*axis.* 1 is out of bounds"),
+    ("concatenate axis", lambda: ad.concatenate([a(3)], axis=1), ValueError, r"concatenate: axis 1 is out of bounds"),
+    ("squeeze", lambda: a(3).squeeze(0), ValueError, r"squeeze: .*size.* not equal to one \(given 'a' \(3,\) float64"),
+    ("mT", lambda: a(3).mT, ValueError, r"mT: a matrix has at least two axes, this tensor has shape \(3,\)"),
+    (
+        "reshape",
+        lambda: leaf(3).reshape(2, 2),
+        ValueError,
+        r"reshape: cannot reshape array of size 3 into shape \(2,\s?2\) \(given 'x' \(3,\)",
+    ),
+    ("split", lambda: ad.split(a(3), 2), ValueError, r"split: 2 equal parts cannot be cut from axis 0 of length 3; .* array_split"),
+    ("empty max", lambda: a(0).max(), ValueError, r"max: zero-size array .* \(given 'a' \(0,\) float64"),
+    ("len", lambda: len(Tensor(1.0)), TypeError, r"len\(\) of a 0-d tensor"),
+    # the backward pass
+    (
+        "untracked",
+        lambda: a(2).sum().backward(),
+        RuntimeError,
+        r"backward: the tensor is not tracked, .* requires_grad=True, and check that no",
+    ),
+    ("untracked name", lambda: a(1).backward(), RuntimeError, r"backward: the tensor 'a' is not tracked"),
+    (
+        "no single number",
+        lambda: (leaf(3) * 2).backward(),
+        RuntimeError,
+        r"backward: a tensor of shape \(3,\) is not a single number; reduce it",
+    ),
+    (
+        "gradient's shape",
+        lambda: leaf(3).backward(np.ones(4)),
+        ValueError,
+        r"backward: the gradient has shape \(4,\), expected \(3,\), .*'x'",
+    ),
+    ("gradient's dtype", lambda: leaf(1).backward(["a"]), TypeError, r"backward: the gradient .*numbers"),
+    (
+        "complex gradient",
+        lambda: leaf(1).backward([1j]),
+        TypeError,
+        r"backward: the gradient is complex \(complex128\), the tensor real",
+    ),
+    (
+        "twice",
+        lambda: consumed().backward(),
+        RuntimeError,
+        r"the graph was already consumed; the first consumed operation is '(sum|multiply)'",
+    ),
+    ("twice cure", lambda: consumed().backward(), RuntimeError, r"built once, outside the loop, .* retain_graph=True"),
+    (
+        "inputs",
+        lambda: leaf(1).backward(inputs=a(1)),
+        RuntimeError,
+        r"backward: an input of inputs= 'a' of shape \(1,\) does not require grad",
+    ),
+    (
+        "unused",
+        lambda: gradients(leaf(1), leaf(1, name="w")),
+        RuntimeError,
+        r"gradients: no output depends on input 0 \('w'\); .*allow_unused",
+    ),
+    (
+        "untracked input",
+        lambda: gradients(leaf(1), a(1)),
+        RuntimeError,
+        r"gradients: input 0 is not tracked; make it with requires_grad=True",
+    ),
+    ("untracked output", lambda: gradients(a(1), leaf(1)), RuntimeError, r"gradients: output 0 is not tracked"),
+    (
+        "several numbers",
+        lambda: gradients(leaf(2) * 2, leaf(2)),
+        RuntimeError,
+        r"gradients: output 0: a tensor of shape \(2,\) is not a single",
+    ),
+    ("retain_grad", lambda: a(1).retain_grad(), RuntimeError, r"retain_grad: the tensor is not tracked"),
+    (
+        "hook",
+        lambda: a(1).register_hook(print),
+        RuntimeError,
+        r"register_hook: the tensor is not tracked, so no gradient will arrive",
+    ),
+    # integers and dtypes
+    (
+        "integer leaf",
+        lambda: Tensor([1, 2], requires_grad=True, name="n"),
+        TypeError,
+        r"requires_grad: the tensor 'n' has dtype int64; only floating",
+    ),
+    ("integer leaf cure", lambda: a(2, dtype=int).requires_grad_(), TypeError, r"Make it Tensor\(data, dtype=float\)"),
+    ("boolean leaf", lambda: Tensor([True], requires_grad=True), TypeError, r"has dtype bool"),
+    (
+        "unknown dtype",
+        lambda: Tensor([1.0], dtype="float99"),
+        TypeError,
+        r"Tensor: unknown dtype 'float99'; expected one of NumPy's, such as float",
+    ),
+    ("unknown dtype of astype", lambda: a(1).astype("nonsense"), TypeError, r"astype: unknown dtype 'nonsense'"),
+    (
+        "text dtype",
+        lambda: Tensor([1.0], dtype=str),
+        TypeError,
+        r"Tensor: dtype <U0 holds no numbers; expected bool, int, float or complex",
+    ),
+    ("object dtype", lambda: Tensor([1.0], dtype=object), TypeError, r"Tensor: dtype object holds no numbers"),
+    ("time dtype", lambda: a(1).astype("M8[s]"), TypeError, r"astype: dtype datetime64\[s\] holds no numbers"),
+    # data that is no array of numbers
+    ("text", lambda: Tensor("abc"), TypeError, r"Tensor: expected numbers, got 'abc' \(dtype <U3\)"),
+    ("none", lambda: Tensor(None), TypeError, r"Tensor: expected numbers, got None"),
+    ("ragged", lambda: Tensor([[1, 2], [3]]), ValueError, r"Tensor: \[\[1, 2\], \[3\]\] is not an array of numbers"),
+    ("generator", lambda: Tensor(i for i in range(3)), TypeError, r"Tensor: expected numbers, got <generator"),
+    ("dict", lambda: Tensor({"a": 1}), TypeError, r"Tensor: expected numbers"),
+    ("times", lambda: Tensor(np.array(["2020-01-01"], dtype="M8[D]")), TypeError, r"Tensor: expected numbers"),
+    (
+        "masked",
+        lambda: Tensor(np.ma.array([1.0])),
+        TypeError,
+        r"Tensor: masked arrays are not supported \(the mask would be lost\); .*filled",
+    ),
+    ("masked operand", lambda: a(1) * np.ma.array([1.0]), TypeError, r"multiply: masked arrays are not supported"),
+    ("operand", lambda: np.add(a(1), "b"), TypeError, r"add: expected numbers, got 'b'"),
+    ("ragged operand", lambda: a(1) * [[1.0], [2.0, 3.0]], ValueError, r"multiply: .* is not an array of numbers"),
+    (
+        "tracked data",
+        lambda: Tensor(leaf(1)),
+        TypeError,
+        r"Tensor: the data is a tracked Tensor 'x' of shape \(1,\), .*; clone\(\) stays",
+    ),
+    (
+        "tracked list",
+        lambda: Tensor([leaf(1)]),
+        TypeError,
+        r"Tensor: the data holds tracked Tensors, .*; join them with autodiff.stack",
+    ),
+    ("tracked operand in a list", lambda: a(1) * [leaf()], TypeError, r"'x' of shape \(\) would leave the graph .*autodiff.stack"),
+    ("long data", lambda: Tensor(["word"] * 1000), TypeError, r"got \['word', 'word', .{,60}\.\.\. "),
+    # in-place changes of leaves
+    (
+        "leaf item",
+        lambda: leaf(2).__setitem__(0, 1.0),
+        RuntimeError,
+        r"item assignment: the leaf 'x' requires grad, .* no_grad\(\), .* x.clone\(\)",
+    ),
+    ("leaf in place", lambda: leaf(2).__imul__(2.0), RuntimeError, r"in-place \*=: the leaf 'x' requires grad"),
+    ("leaf view", lambda: leaf(2)[:1].__iadd__(2.0), RuntimeError, r"in-place \+=: the leaf 'x' requires grad"),
+    ("leaf sort", lambda: leaf(2).sort(), RuntimeError, r"sort\(\): the leaf 'x' requires grad"),
+    # arguments
+    (
+        "unknown argument",
+        lambda: ad.sum(a(1), axes=0),
+        TypeError,
+        r"sum\(\) got an unexpected argument 'axes' \(takes x, axis, dtype, out, keepdims",
+    ),
+    ("missing argument", lambda: ad.reshape(a(1)), TypeError, r"reshape\(\) misses the argument 'shape'"),
+    ("too many arguments", lambda: ad.sort(*range(9)), TypeError, r"sort\(\) takes at most \d arguments"),
+    ("argument twice", lambda: ad.sum(a(1), 0, axis=0), TypeError, r"sum\(\) got an unexpected argument 'axis' \(got it twice\)"),
+    (
+        "tracked static",
+        lambda: ad.take(a(3), leaf()),
+        TypeError,
+        r"take: no derivative with respect to 'indices'; pass it detached",
+    ),
+    ("condition", lambda: ad.where(leaf(2), 1.0, 2.0), TypeError, r"where: no derivative with respect to 'condition'"),
+    (
+        "out of a method",
+        lambda: a(2).sum(out=np.zeros(())),
+        TypeError,
+        r"^sum: out= is not supported with Tensors; assign the result",
+    ),
+    ("integer power", lambda: Tensor([2]) ** -1, ValueError, r"^power: Integers to negative integer powers are not allowed"),
+    ("bitwise", lambda: a(1) & a(1), TypeError, r"bitwise_and: .*'a' \(1,\) float64"),
+    ("complex order", lambda: np.floor(Tensor([1j])), TypeError, r"floor: "),
+]
+
+
+def traced(f: Callable[[], Any]) -> Any:
+    with ad.trace():
+        return f()
+
+
+@pytest.mark.parametrize(("f", "kind", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_bad_input_is_answered_in_the_callers_words(f: Callable[[], Any], kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words) as error:
+        f()
+    assert not isinstance(error.value, AssertionError)
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("f", "kind", "words"), [case[1:] for case in CASES[:30]], ids=[case[0] for case in CASES[:30]])
+def test_shapes_are_checked_under_no_grad_too(f: Callable[[], Any], kind: type[Exception], words: str) -> None:
+    with no_grad(), pytest.raises(kind, match=words):
+        f()
+
+
+def test_an_error_leaves_the_recording_as_it_was() -> None:
+    x = leaf(3)
+    with pytest.raises(ValueError, match="broadcast"):
+        x + np.ones(4)
+    assert ad.is_grad_enabled()
+    (x * 2).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0] * 3

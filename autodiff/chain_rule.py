@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
@@ -29,6 +30,7 @@ def propagate(
     targets: Iterable[Node] | None = None,
     retain_graph: bool = False,
     create_graph: bool = False,
+    store: bool = True,
 ) -> dict[Node, Any]:
     """Return the cotangent that arrives at each leaf, or at each of `targets`, when `seeds` start at the outputs.
 
@@ -36,10 +38,11 @@ def propagate(
     targets       nodes to stop at; only paths that lead to them are walked
     retain_graph  keep what the nodes saved, for another pass
     create_graph  give the rules Tensors, so that the pass is itself recorded, also within `no_grad`
+    store         fill `.grad` of the results that `retain_grad` asked for
     """
     if create_graph and not is_grad_enabled():
         with enable_grad():
-            return propagate(seeds, targets, retain_graph, create_graph)
+            return propagate(seeds, targets, retain_graph, create_graph, store)
     order = _ordered(seeds)
     wanted = None if targets is None else set(targets)
     needed = None if wanted is None else _leading_to(wanted, order)
@@ -58,8 +61,9 @@ def propagate(
             g = pending.pop(node, None)
             if g is None:
                 continue
-            if node.notes is not None:
-                g = _attend(node, g, create_graph)
+            notes = node.notes
+            if notes is not None and (notes.hooks or notes.retained is not None or notes.record is not None):
+                g = _attend(node, g, create_graph, store)
                 owned.discard(node)  # a hook may have kept it
             operation = node.operation
             if operation is None if wanted is None else node in wanted:
@@ -119,11 +123,12 @@ class _Nobody(set[Node]):
 def _ordered(seeds: Iterable[Node]) -> list[Node]:
     order = list(seeds)
     seen = set(order)
+    see, append = seen.add, order.append
     for node in order:  # the list grows as it is walked: no recursion, whatever the depth
         for parent in node.parents:
             if parent is not None and parent not in seen:
-                seen.add(parent)
-                order.append(parent)
+                see(parent)
+                append(parent)
     order.sort(key=_by_number, reverse=True)
     return order
 
@@ -292,32 +297,32 @@ def _raw(value: Any) -> Any:
     return value._data if isinstance(value, Variable) else value
 
 
-def _attend(node: Node, g: Any, create_graph: bool) -> Any:
+def _attend(node: Node, g: Any, create_graph: bool, store: bool) -> Any:
     """Run the hooks of `node` on its accumulated gradient, then keep it where that was asked for."""
     notes = node.notes
     assert notes is not None
     if notes.hooks:
         with np.errstate(all="warn"):
             for hook in tuple(notes.hooks.values()):
-                replacement = hook(handed_out(g, node, create_graph))
+                replacement = hook(handed_out(g))
                 if replacement is not None:
                     g = _replacement(replacement, node, create_graph)
-    if notes.retained is not None:
+    if store and notes.retained is not None:
         tensor = notes.retained()
         if tensor is not None:
-            deposit(tensor, outward(g), create_graph, shared=True)
+            with np.errstate(all="warn"):
+                deposit(tensor, outward(g), create_graph, shared=True)
     if notes.record is not None:
         notes.record.note_gradient(g, node)
     return g
 
 
-def handed_out(g: Any, node: Node, create_graph: bool) -> Any:
+def handed_out(g: Any) -> Any:
     """Return a cotangent as a caller sees it: a Tensor, read-only, in PyTorch's convention."""
-    if create_graph:
-        return outward(g)
-    array = np.asarray(outward(g)).view()
+    seen = outward(g)
+    array = np.asarray(_raw(seen)).view()
     array.flags.writeable = False
-    return wrap(array)
+    return wrap(array, seen._node if isinstance(seen, Variable) else None)
 
 
 def _replacement(value: Any, node: Node, create_graph: bool) -> Any:
@@ -361,6 +366,15 @@ def deposit(tensor: Any, g: Any, create_graph: bool, shared: bool) -> None:
 
     shared  whether somebody besides the caller may hold the memory of `g`
     """
+    with _depositing:
+        _deposit(tensor, g, create_graph, shared)
+
+
+# Backward passes of several threads may add to one leaf; a finalizer may start a pass within a pass.
+_depositing = threading.RLock()
+
+
+def _deposit(tensor: Any, g: Any, create_graph: bool, shared: bool) -> None:
     before = tensor._grad
     if create_graph:
         tensor._grad = own_tensor(g if before is None else before + g)

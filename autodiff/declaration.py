@@ -7,7 +7,8 @@
 
 A rule is a function of the incoming gradient `g`; its further parameter names say what it needs, and only that is kept:
 `y` is the output, `x_shape` the shape of argument `x`, any other name the argument of that name. Rules are written in
-NumPy, operators and methods, so that they run on arrays and, when the backward pass is recorded, on Tensors.
+NumPy, operators and methods, so that they run on arrays and, when the backward pass is recorded, on Tensors. A rule
+never writes into what it gets: `g` may be the gradient of others too.
 
 Knows the syntax of each, and the two functions on the hot path. Knows no mathematics.
 """
@@ -26,7 +27,7 @@ from . import graph
 from .arguments import as_untracked, failed, operand, operand_of_operator, read_only
 from .chain_rule import add_to, propagate
 from .graph import Group, Node, Variable, add_group, current_mode, next_number, wrap
-from .memory import kept
+from .memory import apart, kept
 from .recording import FUNCTIONS, UFUNCS, Operation, apply, apply_sequence, new_node, record, untracked_result
 
 if TYPE_CHECKING:
@@ -123,13 +124,15 @@ def _unary(operation: Operation) -> Callable[..., Any]:
             raise failed(operation.name, (x,), error) from None
         if type(y) is not ndarray:
             y = asarray(y)
+        if x._memory is not None:
+            y = apart(y, x)
+            if node is not None:
+                a = kept(x)
         result = _new(_Tensor)
         result._data = y
         if node is None:
             result._node = None
         else:
-            if x._memory is not None:
-                a = kept(x)
             result._node = made = Node()
             made.operation = operation
             made.parents = (node,)
@@ -175,6 +178,10 @@ def _binary(operation: Operation, operand: Callable[[Any, Any, str], Any] = oper
             raise failed(operation.name, (x1, x2), error) from None
         if type(y) is not ndarray:
             y = asarray(y)
+        if memory1 is not None:
+            y = apart(y, x1)
+        if memory2 is not None:
+            y = apart(y, x2)
         result = _new(_Tensor)
         result._data = y
         if (node1 is None and node2 is None) or (mode is not None and not mode.recording):
@@ -356,6 +363,9 @@ def _fused_gradients(operation: Operation, backward: Any, g: Any, node: Node, ne
                 f"the backward kernel of operation '{operation.name}' returned {got}; expected a tuple of gradients, one for "
                 f"each of the arguments ({', '.join(operation.arguments)}) up to the last tracked one"
             )
+        for name, need, d in zip(operation.arguments, needs, found):
+            if need and d is None:
+                raise TypeError(f"the backward kernel of operation '{operation.name}' returned None for '{name}', which needs a gradient")
         return found
     # A recorded pass differentiates the reference, from fresh stand-ins for the tracked arguments: the walk ends at them.
     # They are joined to the arguments afterwards, so that it need not look at the graph beyond.

@@ -126,6 +126,12 @@ def kept(tensor: Variable) -> np.ndarray:
     return tensor._data.copy() if memory is not None and memory.written else tensor._data
 
 
+def apart(y: np.ndarray, tensor: Variable) -> np.ndarray:
+    """Return `y`, or a copy where it lies in the memory of `tensor`: that of no known view would change with later writes."""
+    data = tensor._data
+    return y.copy() if (y is data or y.base is not None) and np.may_share_memory(y, data) else y
+
+
 def move(memory: Memory) -> None:
     """Move all that lives in `memory` to fresh memory, so that what graphs saved stays as it was (rule 1)."""
     _relocate(list(memory.living()))

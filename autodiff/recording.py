@@ -18,7 +18,7 @@ import numpy as np
 
 from .arguments import as_array, failed, is_plain
 from .graph import Node, Variable, current_mode, next_number, notes_of, wrap
-from .memory import Memory, adopt_constant, adopt_view, kept
+from .memory import Memory, adopt_constant, adopt_view, apart, kept
 
 OPERATIONS: dict[str, Operation] = {}
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
@@ -230,15 +230,16 @@ def record(
     seconds: float = 0.0,
 ) -> Any:
     """Return the result `y` of `operation` as Tensor(s) with a node."""
-    if isinstance(y, (tuple, list)):
+    several = isinstance(y, (tuple, list))
+    if several:
         node = new_node(operation, parents, saved, None, None)
-    else:
-        if y.dtype.kind not in "fc":
-            return wrap(y)
+    elif y.dtype.kind in "fc":
         node = new_node(operation, parents, saved, y.shape, y.dtype)
+    else:
+        return wrap(y)
     if trace is not None:
         notes_of(node).record = trace.record(node, y, inputs, seconds)
-    return outputs_of(node, y)
+    return outputs_of(node, y) if several else wrap(y, node)
 
 
 def untracked_result(y: Any) -> Any:
@@ -262,7 +263,7 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
             if value._memory is not None:
                 shared = True
         else:
-            raw.append(value)
+            raw.append(_copied(value) if type(value) is list else value)
             parents.append(None)
     for i in operation.ruled:
         if parents[i] is None and not isinstance(args[i], Variable) and not is_plain(raw[i]):
@@ -270,9 +271,7 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     if tracked:
         for i in operation.ruleless:
             if parents[i] is not None:
-                raise TypeError(
-                    f"{operation.name}: no derivative with respect to '{operation.arguments[i]}'; pass it detached (detach())"
-                )
+                raise TypeError(_no_rule(operation, i))
     trace = None if mode is None else mode.trace
     started = 0.0 if trace is None else perf_counter()
     try:
@@ -280,6 +279,8 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     except Exception as error:
         raise failed(operation.name, args, error) from None
     seconds = 0.0 if trace is None else perf_counter() - started
+    if shared and not operation.view:
+        y = _apart(y, args)
     if not tracked:
         result = untracked_result(y)
     else:
@@ -297,6 +298,25 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     if operation.view:
         _note_view(operation, result, args, recording)
     return result
+
+
+def _no_rule(operation: Operation, i: int) -> str:
+    return f"{operation.name}: no derivative with respect to '{operation.arguments[i]}'; pass it detached (detach())"
+
+
+def _copied(value: Any) -> Any:
+    """Return a list argument as the graph may keep it: the caller may change the list before the backward pass."""
+    return [_copied(part) for part in value] if type(value) is list else value
+
+
+def _apart(y: Any, args: Sequence[Any]) -> Any:
+    if isinstance(y, (tuple, list)):
+        return tuple(_apart(part, args) for part in y)
+    if isinstance(y, np.ndarray):
+        for value in args:
+            if isinstance(value, Variable) and value._memory is not None:
+                y = apart(y, value)
+    return y
 
 
 def _note_view(operation: Operation, result: Any, args: Sequence[Any], recording: bool) -> None:
@@ -324,6 +344,14 @@ def apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
     arrays, *statics = args
     if not isinstance(arrays, (list, tuple)):
         arrays = list(arrays)  # an array of arrays, or something that can be walked only once
+    recording = mode is None or mode.recording
+    for i, value in enumerate(statics):
+        if isinstance(value, Variable):
+            if value._node is not None and recording:
+                raise TypeError(_no_rule(operation, i + 1))
+            statics[i] = kept(value)
+        elif type(value) is list:
+            statics[i] = _copied(value)
     raw = [
         value._data if isinstance(value, Variable) else value if is_plain(value) else as_array(value, operation.name)
         for value in arrays
@@ -336,7 +364,8 @@ def apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
     except Exception as error:
         raise failed(operation.name, arrays, error) from None
     seconds = 0.0 if trace is None else perf_counter() - started
-    if all(node is None for node in parents) or not (mode is None or mode.recording):
+    y = _apart(y, arrays)
+    if all(node is None for node in parents) or not recording:
         return untracked_result(y)
     if not isinstance(y, (np.ndarray, tuple, list)):
         y = np.asarray(y)
@@ -353,4 +382,6 @@ def _sequence_gradients(operation: Operation, rule: Any, g: Any, node: Node, nee
             f"the rule of operation '{operation.name}' returned {len(found)} gradients, expected {len(node.parents)}, one for each "
             "array"
         )
+    if any(need and d is None for need, d in zip(needs, found)):
+        raise TypeError(f"the rule of operation '{operation.name}' returned None for an array whose gradient is needed")
     return found

@@ -130,7 +130,7 @@ class Tensor(Operators):
         self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Ask for a gradient, or no longer; return the tensor. Floating and complex leaves only."""
+        """Ask for a gradient, or no longer (which forgets its hooks); return the tensor. Floating and complex leaves only."""
         if not requires_grad:
             if not self.is_leaf:
                 raise RuntimeError("requires_grad_(False): the tensor is the result of recorded operations; use detach()")

@@ -71,7 +71,7 @@ def gradients(
         add_to(seeds, set(), root._node, inward(cotangent, root, "gradients", create_graph))
     retain = create_graph if retain_graph is None else retain_graph
     nodes = [tensor._node for tensor in wanted if tensor._node is not None]
-    arrived = propagate(seeds, nodes, retain, create_graph)
+    arrived = propagate(seeds, nodes, retain, create_graph, store=False)
     results = []
     for i, (tensor, node) in enumerate(zip(wanted, nodes, strict=True)):
         g = arrived.get(node)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import weakref
 
 import numpy as np
@@ -413,6 +415,26 @@ def test_the_gradient_of_a_large_leaf_is_not_copied(monkeypatch):
     keep = True
     double(x).sum().backward()
     assert address == [False, True]
+
+
+def test_threads_that_add_to_one_leaf_lose_nothing():
+    x, rounds = leaf(np.zeros(20_000)), 100  # so large that NumPy lets other threads run while it adds
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+
+        def work():
+            for _ in range(rounds):
+                (x * 1.0).sum().backward()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert (x.grad.numpy() == 4 * rounds).all()
 
 
 def test_assigning_grad_copies():

@@ -38,6 +38,24 @@ class TestElementwise:
         check_grads(scaled, np.ones((3, 1)), np.array([0.1, 0.2]), order=3)
         check_grads(scaled, np.array(2.0), np.ones((2, 2)), order=2)
 
+    @pytest.mark.parametrize("forward", [lambda x1, x2: x1, lambda x1, x2: x2[:]])
+    @pytest.mark.parametrize("recorded", [True, False])
+    def test_what_returns_an_argument_itself_is_safe_from_later_writes(self, forward, recorded):
+        straight = elementwise(forward, lambda g: g, lambda g: g, name="straight")
+        single = elementwise(lambda x: forward(x, x), lambda g: g, name="single")
+        several = operation(name="several")(lambda x1, x2: forward(x1, x2))
+        several.rules(lambda g: g, lambda g: g)
+        for call in (lambda x: straight(x, x), single, lambda x: several(x, x)):
+            a = leaf([1.0, 1.0])
+            x = ad.zeros(2)
+            x[:] = a * 3 if recorded else 3.0
+            y = call(x)
+            z = y * y * a
+            x[0] = 100.0
+            assert y.tolist() == [3, 3]
+            constant = gradients(z.sum(), a).tolist()
+            assert constant[0] == constant[1]
+
     def test_a_ufunc_dispatches_to_it(self):
         def gradient():
             x = leaf(0.25)
@@ -339,6 +357,39 @@ class TestOperation:
         short.rules(lambda g: [g])
         with pytest.raises(TypeError, match="rule of operation 'short' returned 1 gradients, expected 2, one for each array"):
             short([leaf(1.0), leaf(2.0)]).backward()
+
+
+    def test_a_sequence_whose_rule_returns_none(self):
+        @operation(sequence=True)
+        def joined(arrays):
+            return arrays[0] + arrays[1]
+
+        joined.rules(lambda g: [g, None])
+        joined([leaf(1.0), 2.0]).backward()
+        with pytest.raises(TypeError, match="rule of operation 'joined' returned None for an array whose gradient is needed"):
+            joined([leaf(1.0), leaf(2.0)]).backward()
+
+    def test_a_sequence_with_a_tensor_among_its_further_arguments(self):
+        @operation(sequence=True)
+        def blend(arrays, weight):
+            assert type(weight) is np.ndarray
+            return arrays[0] * weight + arrays[1] * (1 - weight)
+
+        blend.rules(lambda g, weight: [g * weight, g * (1 - weight)])
+        x = leaf([2.0])
+        blend([x, 3.0], Tensor([0.25])).sum().backward()
+        assert x.grad.tolist() == [0.25]
+        with pytest.raises(TypeError, match="blend: no derivative with respect to 'weight'; pass it detached"):
+            blend([x, 3.0], leaf([0.25]))
+        with ad.no_grad():
+            assert blend([x, 3.0], leaf([0.25])).tolist() == [2.75]
+
+    def test_a_list_argument_may_be_changed_before_the_backward_pass(self):
+        x, indices, widths = leaf([1.0, 2.0, 3.0]), [0, 1], [[1, 1]]
+        y, z = np.take(x, indices), np.pad(x, widths)
+        indices[0], widths[0][:] = 2, [2, 0]
+        (y.sum() + (z * np.arange(5.0)).sum()).backward()
+        assert x.grad.tolist() == [2, 3, 3]
 
 
 class TestSeveralOutputs:

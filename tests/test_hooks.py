@@ -52,6 +52,20 @@ class TestHooks:
         (h * np.array([10.0, -0.5])).sum().backward()
         assert x.grad.tolist() == [3, -1.5]
 
+    @pytest.mark.parametrize("create_graph", [False, True])
+    def test_what_it_does_to_its_argument_reaches_nobody_else(self, create_graph):
+        x, y, c = leaf([1.0, 2.0]), leaf([3.0, 4.0]), np.array([5.0, 6.0])
+
+        def greedy(g):
+            with pytest.raises(ValueError, match="cannot be written"):
+                g[0] = 100.0
+            g *= 10
+
+        h = x * 1
+        h.register_hook(greedy)
+        dx, dy = gradients(((h + y * 1) * c).sum(), [x, y], create_graph=create_graph)
+        assert dx.tolist() == dy.tolist() == [5, 6]
+
     @pytest.mark.parametrize("value", [np.array([7.0, 8.0]), [7, 8], Tensor([7.0, 8.0]), Tensor([7, 8], dtype=np.int32)])
     def test_what_may_be_returned(self, value):
         x = leaf(np.ones(2, np.float32))
@@ -297,13 +311,26 @@ class TestRetainGrad:
         assert h.grad.item() == 8
         assert gradients(h.grad, x).item() == 8
 
-    def test_gradients_fill_it_too(self):
-        """As in PyTorch: it is the pass that stores, whoever asked for the pass."""
+    def test_gradients_touch_it_not(self):
         x = leaf(2.0)
         h = x * x
         h.retain_grad()
-        gradients(h * 3, x)
+        z = h * 3
+        gradients(z, x, retain_graph=True)
+        gradients(z, x, create_graph=True)
+        assert h.grad is None
+        z.backward()
         assert h.grad.item() == 3
+
+    def test_infinities_that_cancel_give_nan_not_an_error(self):
+        x = leaf([1.0])
+        h = x * 1
+        h.retain_grad()
+        up, down = (h * np.inf).sum(), (h * -np.inf).sum()
+        up.backward(retain_graph=True)
+        with pytest.warns(RuntimeWarning, match="invalid value"):
+            down.backward()
+        assert np.isnan(h.grad.item())
 
     def test_is_of_the_value_that_the_tensor_has_after_writes(self):
         x = leaf([1.0, 2.0])

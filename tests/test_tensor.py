@@ -176,6 +176,8 @@ def test_unary_operators_and_builtins() -> None:
     np.testing.assert_array_equal([quotient.numpy(), rest.numpy()], np.divmod(array, 2))
     quotient, rest = divmod(7.0, x)
     np.testing.assert_array_equal([quotient.numpy(), rest.numpy()], np.divmod(7.0, array))
+    for left in (np.array([7.0, 8.0, 9.0]), np.float64(7.0)):
+        check_grads(lambda x, left=left: divmod(left, x)[1], array)
     assert pow(x, 2).tolist() == (array**2).tolist()
     assert sum([x, x]).tolist() == (array * 2).tolist()
 

@@ -69,6 +69,7 @@ def power(x1: Any, x2: Any) -> Any:
 UFUNCS[np.power] = power
 floor_divide = elementwise(np.floor_divide, lambda g: np.zeros_like(g), lambda g: np.zeros_like(g))
 remainder = elementwise(np.remainder, lambda g: g, lambda g, x1, x2: -g * (x1 // x2))
+UFUNCS[np.divmod] = lambda x1, x2: (floor_divide(x1, x2), remainder(x1, x2))
 
 
 def _direction(x: Any, length: Any) -> Any:

@@ -41,6 +41,7 @@ def _add_repeated(buffer: np.ndarray, index: Any, g: Any) -> None:
     rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and rows.size > 64 and buffer.ndim > 1:
         # Rows of a table: sorting and adding up runs is faster than np.add.at.
+        rows = rows.astype(np.intp)  # a small integer type may not hold the length
         rows = np.where(rows < 0, rows + len(buffer), rows).ravel()
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
@@ -139,7 +140,7 @@ def take(x: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
 def _untake(g: Any, x_shape: Any, indices: Any, axis: Any, mode: str) -> Any:
     flat = (int(np.prod(x_shape)),) if axis is None else tuple(x_shape)
     at = 0 if axis is None else axis % len(x_shape)
-    indices = np.asarray(indices)
+    indices = np.asarray(indices, dtype=np.intp)  # a small integer type may not hold the length
     if mode == "wrap":
         indices = indices % flat[at]
     elif mode == "clip":

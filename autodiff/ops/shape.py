@@ -125,7 +125,7 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None, casti
     return np.stack(arrays, axis, dtype=dtype, casting=casting)  # type: ignore[call-overload]
 
 
-stack.rules(lambda g, arrays, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(arrays))])
+stack.rules(lambda g, arrays_shape, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(arrays_shape))])
 
 
 @operation(np.array_split, name="split", view=True)

@@ -152,7 +152,8 @@ def _check_unconsumed(order: list[Node], needed: set[Node] | None, wanted: set[N
     if consumed is not None:
         raise RuntimeError(
             f"backward: the graph was already consumed; the first consumed operation is {describe(consumed)}. Usually a "
-            "part of the graph was built once, outside the loop, and is walked again in each round: build it inside. "
+            "part of the graph was built once, outside the loop, and is walked again in each round: build it inside. (Or an "
+            "earlier pass over it failed midway: run the forward pass again.) "
             "To walk one graph twice on purpose, give the first pass retain_graph=True."
         )
 

@@ -300,7 +300,7 @@ def fused(
 
     forward   a function of the same arguments as arrays, returning the output and whatever `backward` needs
     backward  a function `(g, kept, needs)` of the incoming gradient, what `forward` kept, and for each argument whether its
-              gradient is needed; returns the gradients in order, None where not needed. It must not write to what it gets.
+              gradient is needed; returns the gradients in order, None where not needed or zero. It must not write to what it gets.
 
     First order runs the kernels; a recorded backward pass differentiates the reference. It must be a pure function.
 
@@ -363,9 +363,6 @@ def _fused_gradients(operation: Operation, backward: Any, g: Any, node: Node, ne
                 f"the backward kernel of operation '{operation.name}' returned {got}; expected a tuple of gradients, one for "
                 f"each of the arguments ({', '.join(operation.arguments)}) up to the last tracked one"
             )
-        for name, need, d in zip(operation.arguments, needs, found):
-            if need and d is None:
-                raise TypeError(f"the backward kernel of operation '{operation.name}' returned None for '{name}', which needs a gradient")
         return found
     # A recorded pass differentiates the reference, from fresh stand-ins for the tracked arguments: the walk ends at them.
     # They are joined to the arguments afterwards, so that it need not look at the graph beyond.

@@ -173,6 +173,7 @@ def update(tensor: _T, operation: Callable[[Any, Any], Any], other: Any, symbol:
     what = f"in-place {symbol}"
     if is_grad_enabled():
         _refuse_leaves(family_of(tensor), what)
+    _check_writable(tensor, what)
     result = operation(tensor, other)
     if result is NotImplemented:
         return NotImplemented  # type: ignore[no-any-return]  # what Python expects of an operator

@@ -95,6 +95,8 @@ def test_what_hooks_get_is_read_only_and_keeps_its_values() -> None:
     for g in seen:
         with pytest.raises(ValueError, match="read-only"):
             g[0] = 1.0
+        with pytest.raises(ValueError, match=r"in-place \*=: the tensor is a read-only array"):
+            g *= 2.0
         with pytest.raises(ValueError, match="read-only"):
             g.numpy()[0] = 1.0
 

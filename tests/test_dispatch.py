@@ -258,6 +258,11 @@ def test_out_on_a_view_of_something_tracked_is_refused() -> None:
     del y
     np.add(1.0, 1.0, out=constant)
     assert constant.tolist() == [[2.0] * 3] * 2
+    mixed = ad.zeros((2, 3))
+    row = mixed[0]
+    mixed[1] = tracked()[1]
+    with pytest.raises(RuntimeError, match=r"np.add with out=: the tensor is tracked; use item assignment"):
+        np.add(1.0, 1.0, out=row)
     leaf = tracked()
     with pytest.raises(RuntimeError, match=r"shares memory with the tensor 'x' of shape \(2, 3\)"):
         np.add(1.0, 1.0, out=leaf.detach()[:1])

@@ -123,7 +123,7 @@ STANDS_ON: dict[str, list[str]] = {
 
 
 @cache
-def tests_in(file: str) -> set[str]:
+def names_in(file: str) -> set[str]:
     tree = ast.parse((HERE / file).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
@@ -138,8 +138,8 @@ def test_tests_stand_on_every_section(section: str) -> None:
     assert STANDS_ON[section]
     for name in STANDS_ON[section]:
         file, _, test = name.partition("::")
-        assert tests_in(file), name
-        assert not test or test in tests_in(file), name
+        assert names_in(file), name
+        assert not test or test in names_in(file), name
 
 
 # ------------------------------------------------------------------------------------------------ lines that have no other place

@@ -445,6 +445,23 @@ def test_values_are_cast_to_the_tensor_and_gradients_back() -> None:
     assert counts.tolist() == [2, 2]
 
 
+def test_an_in_place_result_of_higher_precision_is_cast_to_the_tensor() -> None:
+    x = leaf(1.5, 2.5)
+    for single in (ad.zeros(2, dtype=np.float32), ad.zeros((2, 2), dtype=np.float32)[0]):
+        single += x
+        assert single.dtype == np.float32
+        (g,) = gradients(single.sum(), [x])
+        assert g.dtype == np.float64
+        assert g.tolist() == [1.0, 1.0]
+
+
+def test_the_real_part_assigned_to_its_own_complex_tensor_is_another_value() -> None:
+    z = Tensor([1 + 2j])
+    with no_grad():
+        z[...] = z.real
+    assert z.tolist() == [1 + 0j]
+
+
 def test_assignment_of_untracked_values_of_every_kind() -> None:
     y = ad.zeros((2, 2))
     for value in (1, 2.5, True, np.float32(3), np.array(4), [5, 6], ((7, 8), (9, 10)), Tensor([11.0, 12.0]), [Tensor(1.0), 2.0]):
@@ -874,3 +891,52 @@ def test_filling_and_reading_by_rows_is_linear_forward_and_backward(work: Any, m
     finally:
         tracemalloc.stop()
     assert peaks[1] <= 2.2 * peaks[0]
+
+
+# ------------------------------------------------------------------------------------------------ corners
+
+
+def test_kernels_keep_what_they_were_given_when_it_is_written_later() -> None:
+    @ad.fused(forward=lambda x: (x * x, x), backward=lambda g, kept, needs: (2 * g * kept,))
+    def squared(x: Any) -> Any:
+        return x * x
+
+    try:
+        w = leaf(1.0, 2.0)
+        y = ad.zeros(2)
+        y[...] = w  # from here on its writes go in place
+        total = squared(y).sum() + squared(y[:1]).sum()
+        y[...] = 100.0
+        total.backward()
+    finally:
+        del recording.OPERATIONS["squared"]
+    assert w.grad is not None
+    assert w.grad.tolist() == [4.0, 4.0]
+
+
+def test_views_of_nothing_and_of_everything_move_with_their_base() -> None:
+    for base in (ad.zeros(4), ad.zeros((0, 3)), ad.zeros(()), ad.zeros((2, 3)).T, Tensor(np.zeros((4, 4), dtype=">f8"))):
+        views = [base[...], base[None], base.T, base.T.reshape(base.shape[::-1]), ad.broadcast_to(base, (2, *base.shape))]
+        views.append(base.detach())
+        if base.ndim:
+            views += [base[:0], base[len(base) :], base[::-1], base[::-1][:1]]
+        base[...] = 7.0
+        for view in views:
+            assert (view.numpy() == 7.0).all()
+            assert np.shares_memory(view, base) or not view.size
+        assert views[0].numpy().flags.aligned
+
+
+def test_a_write_that_fails_midway_leaves_values_and_gradients() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    view = y[:1]
+    for index, value in (([0, 5], 1.0), (slice(None), [1.0, 2.0, 3.0]), ((0, 0), 1.0)):
+        with pytest.raises((IndexError, ValueError)):
+            y[index] = value
+    assert y.tolist() == [1.0, 2.0]
+    y[0] = 3.0
+    assert view.tolist() == [3.0]
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0.0, 1.0]

@@ -108,13 +108,15 @@ tan = elementwise(np.tan, lambda g, y: g * (1 + y * y))
 arcsin = elementwise(np.arcsin, lambda g, x: g / np.sqrt(1 - x * x))
 arccos = elementwise(np.arccos, lambda g, x: -g / np.sqrt(1 - x * x))
 arctan = elementwise(np.arctan, lambda g, x: g / (1 + x * x))
-arctan2 = elementwise(
-    np.arctan2, lambda g, x1, x2: g * x2 / (x1 * x1 + x2 * x2), lambda g, x1, x2: -g * x1 / (x1 * x1 + x2 * x2)
+arctan2 = elementwise(  # x / r / r: the square of r would overflow, or vanish, long before r does
+    np.arctan2,
+    lambda g, x1, x2: g * (x2 / np.hypot(x1, x2) / np.hypot(x1, x2)),
+    lambda g, x1, x2: -g * (x1 / np.hypot(x1, x2) / np.hypot(x1, x2)),
 )
 sinh = elementwise(np.sinh, lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, lambda g, y: g - g * (y * y))
-arcsinh = elementwise(np.arcsinh, lambda g, x: g / np.sqrt(x * x + 1))
+arcsinh = elementwise(np.arcsinh, lambda g, x: g / (np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)))
 arccosh = elementwise(np.arccosh, lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))  # one root would take the wrong branch
 arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x))
 deg2rad = elementwise(np.deg2rad, lambda g: g * float(np.pi / 180))

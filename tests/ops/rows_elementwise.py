@@ -65,7 +65,9 @@ binary("subtract", ad.subtract, np.subtract, normal, normal, cplx=True, operator
 binary("multiply", ad.multiply, np.multiply, normal, normal, cplx=True, operator=operator.mul)
 binary("divide", ad.divide, np.divide, normal, nonzero, cplx=True, operator=operator.truediv)
 binary("floor_divide", ad.floor_divide, np.floor_divide, apart, above_one, operator=operator.floordiv)
-binary("remainder", ad.remainder, np.remainder, apart, above_one, operator=operator.mod)
+binary(
+    "remainder", ad.remainder, np.remainder, apart, above_one, operator=operator.mod, divmod=lambda x1, x2: np.divmod(x1, x2)[1]
+)
 binary("hypot", ad.hypot, np.hypot, nonzero, nonzero)
 binary("logaddexp", ad.logaddexp, np.logaddexp, normal, normal)
 binary("arctan2", ad.arctan2, np.arctan2, nonzero, nonzero)

@@ -229,12 +229,15 @@ INDICES: tuple[Any, ...] = (
     (np.array([True, False, True]), 0), (np.array([True, True, False]), np.array([1, 1])), True, False, np.zeros((3, 4), bool),
     (np.arange(70).reshape(7, 10) % 3,),
 )  # fmt: skip
+SMALL_INTEGERS = (np.arange(200, dtype=np.uint8), np.arange(-100, 0, dtype=np.int8))  # which cannot hold the length, 300
 
 
 @row("getitem", ad.getitem, lambda x, index: x[index], brackets=lambda x, index: x[index])
 def _(draw: Draw) -> Iterator[Sample]:
     for index in INDICES:
         yield Sample(draw.normal(3, 4, 2), index)
+    for index in SMALL_INTEGERS:
+        yield Sample(draw.normal(300, 2), index)
     yield Sample(draw.normal(), ())
     yield Sample(draw.normal(0, 2), slice(0, 3))
 
@@ -281,6 +284,9 @@ def _(draw: Draw) -> Iterator[Sample]:
     yield Sample(draw.normal(3, 4), np.array([5, -7]), axis=0, mode="wrap")
     yield Sample(draw.normal(3, 4), np.array([5, -7]), axis=0, mode="clip")
     yield Sample(draw.normal(3, 4), np.array([], dtype=int), axis=0)
+    for indices in SMALL_INTEGERS:
+        for mode in ("wrap", "clip"):
+            yield Sample(draw.normal(300), indices, mode=mode)
     yield Sample(draw.normal(), 0)
 
 

@@ -38,6 +38,7 @@ class Operation:
     elementwise whether strong zeros apply
     plain       whether its rules, one for each argument, are all there is to it
     joint       for others: a function (g, node, needs, create_graph) that returns the gradients of all arguments
+    asks_needs  whether the rule of a sequence wants to know which members need a gradient
     special     a way to hand cotangents on that rules cannot say (adding in place), see chain_rule.propagate
     index_only  whether its nodes save no array, so that they need not be consumed, and a drawing can still say which output one is
     """
@@ -62,6 +63,7 @@ class Operation:
         self.ruled: tuple[int, ...] = ()
         self.ruleless = tuple(range(len(self.arguments)))
         self.plain = False
+        self.asks_needs = False
         self.index_only = False
         if register:
             OPERATIONS[name] = self  # declaring a name again replaces it, as running a notebook cell again should
@@ -101,6 +103,8 @@ class Operation:
                 needs.append(self.arguments.index(name))
             elif name == "y":
                 needs.append(n)
+            elif name == "needs" and self.sequence and name == names[-1]:
+                self.asks_needs = True
             elif name.endswith("_shape") and name.removesuffix("_shape") in self.arguments:
                 argument = self.arguments.index(name.removesuffix("_shape"))
                 if argument not in self.shapes:
@@ -376,6 +380,8 @@ def apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
 
 
 def _sequence_gradients(operation: Operation, rule: Any, g: Any, node: Node, needs: tuple[bool, ...], create_graph: bool) -> Any:
+    if operation.asks_needs:
+        rule = functools.partial(rule, needs=needs)
     found = run_rule(rule, g, operation.needs[0], operation.as_tensors(node)[0] if create_graph else node.saved)
     if len(found) != len(node.parents):
         raise TypeError(

@@ -319,6 +319,24 @@ class TestOperation:
     def test_repr(self):
         assert repr(ad.multiply.operation) == "<operation multiply(x1, x2)>"
 
+    def test_the_rule_of_a_sequence_may_ask_which_gradients_are_needed(self):
+        asked = []
+
+        @operation(sequence=True)
+        def total(arrays):
+            return sum(arrays)
+
+        def rule(g, arrays_shape, needs):
+            asked.append(needs)
+            return [g if need else None for need in needs]
+
+        total.rules(rule)
+        a = leaf([1.0, 2.0])
+        total([np.ones(2), a, leaf([5.0, 6.0])]).sum().backward(inputs=a)
+        assert asked == [(False, True, False)]
+        assert a.grad.tolist() == [1, 1]
+        check_grads(lambda x, y: total([x, np.ones(2), y]), np.ones(2), np.ones(2))
+
     def test_a_sequence_of_arrays(self):
         @operation(sequence=True)
         def weighted_sum(arrays, weights):

@@ -66,12 +66,14 @@ def _einsum(operands: Any, subscripts: str, optimize: Any = False) -> Any:
     return y.copy() if len(operands) == 1 and np.may_share_memory(y, operands[0]) else y  # NumPy makes a view of a transpose
 
 
-def _einsum_rule(g: Any, operands: Any, subscripts: str, optimize: Any) -> list[Any]:
+def _einsum_rule(g: Any, operands: Any, subscripts: str, optimize: Any, needs: tuple[bool, ...]) -> list[Any]:
     """By each operand: the einsum of `g` with the other operands, its own letters as the output."""
     inputs, output = subscripts.split("->")
     terms = inputs.split(",")
-    gradients = []
+    gradients: list[Any] = [None] * len(terms)
     for i, term in enumerate(terms):
+        if not needs[i]:
+            continue
         others = [t for j, t in enumerate(terms) if j != i]
         values = [v for j, v in enumerate(operands) if j != i]
         shape = operands[i].shape
@@ -91,7 +93,7 @@ def _einsum_rule(g: Any, operands: Any, subscripts: str, optimize: Any) -> list[
         if len(unique) != len(term):  # a repeated letter reads a diagonal
             index = [np.arange(size[c]).reshape([-1 if k == a else 1 for k in range(len(unique))]) for a, c in enumerate(unique)]
             d = scatter_add.either(d, tuple(index[unique.index(c)] for c in term), shape)
-        gradients.append(d)
+        gradients[i] = d
     return gradients
 
 

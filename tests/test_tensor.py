@@ -131,7 +131,8 @@ def test_operators_both_ways_with_everything_agree_with_numpy(symbol: str, dtype
             ((plainly(other), array), (other, Tensor(array))),
             ((array, plainly(other)), (Tensor(array), Tensor(other) if not np.isscalar(other) else other)),
         ):
-            expected, result = f(*operands), f(*tensors)
+            # For powers NumPy before 2.1 has an operator of its own mind about scalars; the function is the same everywhere.
+            expected, result = np.power(*operands) if symbol == "**" else f(*operands), f(*tensors)
             assert type(result) is Tensor, (symbol, other)
             assert result.dtype == expected.dtype, (symbol, other)
             np.testing.assert_array_equal(result.numpy(), expected)

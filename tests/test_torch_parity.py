@@ -61,7 +61,11 @@ def indexed(x: Any, index: Any) -> Any:
 
 def _torch_index(index: Any) -> Any:
     parts = index if isinstance(index, tuple) else (index,)
-    return tuple(torch.tensor(p) if isinstance(p, (np.ndarray, list)) else p for p in parts)
+    return tuple(torch.tensor(_wide(np.asarray(p))) if isinstance(p, (np.ndarray, list)) else p for p in parts)
+
+
+def _wide(index: np.ndarray) -> np.ndarray:
+    return index if index.dtype == bool else index.astype(np.int64)  # PyTorch reads uint8 as a mask, and wraps within int8
 
 
 def scattered(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -77,7 +81,7 @@ def written(x: Any, value: Any, index: Any) -> Any:
 
 def taken(x: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     x, axis = (x.reshape(-1), 0) if axis is None else (x, axis % x.ndim)
-    n, indices = x.shape[axis], np.asarray(indices)
+    n, indices = x.shape[axis], _wide(np.asarray(indices))
     indices = indices % n if mode in ("wrap", "raise") else indices.clip(0, n - 1)
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     return x.index_select(axis, torch.tensor(indices.reshape(-1))).reshape(shape)

@@ -178,7 +178,7 @@ class Program:
     def fits(value: np.ndarray, index: Any) -> bool:
         try:
             value[index]
-        except IndexError:
+        except (IndexError, DeprecationWarning):  # NumPy before 2.1 only warns where the part is empty
             return False
         return True
 

@@ -5,6 +5,7 @@ Knows which operation an operator stands for, and when another type shall have i
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -243,6 +244,11 @@ class Operators(Variable):
     def imag(self) -> Tensor:
         """The imaginary part."""
         return el.imag(self)
+
+
+for _name, _method in vars(Operators).items():
+    if isinstance(_method, types.FunctionType) and _method.__qualname__.startswith("Operators."):
+        _method.__qualname__ = f"Tensor.{_name}"  # the name that an error about arguments shows
 
 
 def _untracked(ufunc: np.ufunc, *values: Any) -> Tensor:

@@ -137,8 +137,10 @@ class Operation:
                 raise TypeError(f"{self.name}() misses the argument '{name}'")
         if kwargs:
             extra = next(iter(kwargs))
-            reason = "got it twice" if extra in names else f"takes {', '.join(names)}"
-            raise TypeError(f"{self.name}() got an unexpected argument '{extra}' ({reason}); with a derivative there is no more")
+            if extra in names:
+                raise TypeError(f"{self.name}() got the argument '{extra}' twice")
+            cure = " (what PyTorch calls dim is axis here)" if extra == "dim" and "axis" in names else ""
+            raise TypeError(f"{self.name}() takes no argument '{extra}'; it takes {', '.join(names)}{cure}")
         return tuple(values)
 
     def as_tensors(self, node: Node) -> tuple[Any, ...]:

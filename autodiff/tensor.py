@@ -27,7 +27,6 @@ from .writing import assign
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_warned: set[str] = set()
 
 
 class Tensor(Operators):
@@ -112,11 +111,11 @@ class Tensor(Operators):
     def grad(self) -> Tensor | None:
         """The accumulated gradient, an untracked Tensor with memory of its own; None before the first backward pass."""
         if self._grad is None and not self.is_leaf and not keeps_its_gradient(self):
-            _warn_once(
-                "grad",
-                "reading .grad of a tensor that is no leaf: the backward pass does not keep it. Call retain_grad() on it before "
-                "backward(), or read the gradient of the leaf",
-                stacklevel=3,
+            warnings.warn(
+                f"reading .grad of a tensor {_named(self)} that is no leaf: the backward pass does not keep it. Call retain_grad() "
+                "on it before backward(), or read the gradient of the leaf",
+                UserWarning,
+                stacklevel=2,
             )
         return self._grad  # type: ignore[no-any-return]
 
@@ -283,8 +282,22 @@ class Tensor(Operators):
 
     def _warn_leaving(self, what: str) -> None:
         if self._node is not None:
-            text = f"{what}() of a tracked Tensor leaves the graph (NumPy and math call it silently); use item() where it is meant"
-            _warn_once(what, text, stacklevel=4)
+            # Python shows it once for each line that does it, not once a process: another accident is another warning.
+            warnings.warn(
+                f"{what}() of a tracked Tensor {_named(self)} leaves the graph, and its gradient is lost. math.sin(t) and "
+                "array[0] = t call it unseen: use np.sin(t), autodiff.stack([...]) or a Tensor in place of the array; item() where "
+                "the number is meant",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def __getattr__(self, name: str) -> Any:  # asked only where nothing of the name exists
+        hint = _ELSEWHERE.get(name, "")
+        if not hint and name.endswith("_") and not name.startswith("_"):
+            hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
+        elif not hint and not name.startswith("_") and callable(getattr(np, name, None)):
+            hint = f"np.{name}(x)"
+        raise AttributeError(f"a Tensor has no attribute '{name}'" + (f"; here it is {hint}" if hint else ""))
 
     # ------------------------------------------------------------------------------------------- copies
 
@@ -399,10 +412,29 @@ def _named(tensor: Variable) -> str:
     return f"'{tensor.name}' of shape {tensor._data.shape}" if tensor.name else f"of shape {tensor._data.shape}"
 
 
-def _warn_once(key: str, text: str, stacklevel: int) -> None:
-    if key not in _warned:
-        _warned.add(key)
-        warnings.warn(text, UserWarning, stacklevel=stacklevel)
+# What users of PyTorch reach for, and what it is called here. Methods that NumPy has as functions are told from np.
+_ELSEWHERE = {
+    "data": "numpy() for the value, detach() for a constant; write under no_grad() with x[...] = value",
+    "view": "reshape(...)",
+    "unsqueeze": "x[:, None] or autodiff.expand_dims(x, axis)",
+    "permute": "transpose(...)",
+    "numel": "size",
+    "dim": "ndim",
+    "to": "astype(dtype)",
+    "float": "astype('float32')",
+    "double": "astype('float64')",
+    "long": "astype('int64')",
+    "cpu": "the tensor itself: there is no other device",
+    "t": "T",
+    "grad_fn": "autodiff.draw(x), which shows what made it",
+    "is_cuda": "nothing: there is no other device",
+    "retains_grad": "nothing to ask; retain_grad() may be called again",
+    "norm": "autodiff.norm(x)",
+    "matmul": "x @ y",
+    "softmax": "nn.functional.softmax(x)",
+    "sigmoid": "nn.functional.sigmoid(x)",
+    "relu": "nn.functional.relu(x)",
+}
 
 
 def _rebuild(

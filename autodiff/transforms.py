@@ -99,6 +99,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, c
     >>> gradient
     array([2., 4.])
     """
+    if not callable(f):
+        raise TypeError(f"grad: expected a function, got {type(f).__name__}; grad(f)(x) differentiates f at x")
     several = not isinstance(argnums, (int, np.integer))
     positions: tuple[int, ...] = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type, assignment]
     if not positions or not all(isinstance(position, (int, np.integer)) for position in positions):
@@ -113,10 +115,14 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, c
         try:
             with enable_grad():
                 y = f(*[variables.get(i, value) for i, value in enumerate(args)], **kwargs)
+            if not isinstance(y, (Tensor, np.ndarray, np.number, int, float, complex)):
+                raise TypeError(f"grad: the function must return a single number, got {type(y).__name__}")
             if not isinstance(y, Tensor):
                 y = Tensor(y)
             if y.size != 1:
-                raise ValueError(f"grad: the function must return a single number, got shape {y.shape}; sum it, or use a Jacobian")
+                raise ValueError(
+                    f"grad: the function must return a single number, got shape {y.shape}; reduce it, with sum() or mean()"
+                )
             if y.dtype.kind == "c":
                 raise TypeError(f"grad: the function must return a real number, got {y.dtype}; take .real or abs of it")
             wanted = list(variables.values())

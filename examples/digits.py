@@ -19,6 +19,7 @@ from tqdm import tqdm
 import autodiff as ad
 import nn
 
+SMOOTHING = 0.1  # how little to trust the labels: never to be entirely sure helps with new digits
 INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"  # told apart by colour-blind readers too
 
 
@@ -48,7 +49,7 @@ def main() -> None:
     batches = nn.data.DataLoader((pixels[train], labels[train]), batch_size=32, shuffle=True, generator=rng)
 
     model = Reader()
-    measure = nn.CrossEntropyLoss(label_smoothing=0.1)  # 0.1: never be entirely sure, which helps with new digits
+    measure = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
     optimizer = nn.optim.Adam(model.parameters(), lr=2e-3)
     print(f"{len(train)} digits to learn from, {len(test)} held out; {sum(p.size for p in model.parameters())} weights to learn")
 
@@ -110,6 +111,11 @@ def draw_learning_curve(history: dict[str, list[float]], path: Path) -> Path:
     left, right = figure.subplots(1, 2)
     epochs = np.arange(1, len(history["loss"]) + 1)
     left.plot(epochs, history["loss"], color=INK)
+    # Smoothed labels ask for a little doubt, so even the best answer has a loss: its own entropy.
+    doubt = SMOOTHING / 10
+    least = -(1 - SMOOTHING + doubt) * np.log(1 - SMOOTHING + doubt) - 9 * doubt * np.log(doubt)
+    left.axhline(least, color=GREY, linestyle=":")
+    left.text(epochs[-1], least - 0.03, "least possible, with smoothed labels", color=GREY, fontsize=9, ha="right", va="top")
     left.set_title("Loss while learning", loc="left", fontsize=11)
     left.set_ylim(bottom=0)
     for name, colour, style in (("learned from", GREY, "--"), ("held out", BLUE, "-")):
@@ -117,6 +123,7 @@ def draw_learning_curve(history: dict[str, list[float]], path: Path) -> Path:
     right.set_title("Digits read right, in %", loc="left", fontsize=11)
     right.legend(frameon=False, loc="lower right")
     for axes in (left, right):
+        axes.set_xlim(left=1)
         axes.set_xlabel("epoch (once through the training data)")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)

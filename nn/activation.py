@@ -17,6 +17,7 @@ from .module import Module
 
 
 def _positive_part(x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x)
     # For large arrays np.maximum is twice as fast with a row of zeros as with a single zero, for small ones slower.
     y: np.ndarray = np.maximum(x, zeros(x.shape[-1], x.dtype) if x.size > 4096 else zero(x.dtype))
     return y
@@ -63,8 +64,11 @@ class Tanh(Module):
         return tanh(x)
 
 
+_INT = np.dtype(int)
+
+
 def _logistic(x: np.ndarray) -> np.ndarray:
-    y: np.ndarray = np.negative(x)
+    y: np.ndarray = np.asarray(np.negative(x))  # of a 0-d array NumPy makes a scalar
     with np.errstate(over="ignore"):  # exp(-x) is inf for x far below zero, and 1 / (1 + inf) is the right 0
         np.exp(y, out=y)
     y += 1
@@ -73,7 +77,7 @@ def _logistic(x: np.ndarray) -> np.ndarray:
 
 
 sigmoid: Callable[[Any], Tensor] = elementwise(
-    lambda x: _logistic(x if x.dtype.kind in "fc" else x.astype(float)),
+    lambda x: _logistic(x if getattr(x, "dtype", _INT).kind in "fc" else np.asarray(x, float)),
     lambda g, y: g * (y * (1 - y)),
     name="sigmoid",
     doc="""Return 1 / (1 + exp(-x)) element by element, for any x without overflow.

@@ -44,7 +44,10 @@ class Sequential(Module):
 
     def append(self, module: Module) -> Sequential:
         """Add a module at the end; return the container."""
-        self.add_module(str(len(self)), module)
+        number = len(self)
+        while str(number) in self.__dict__:  # of a part of a longer one, or of names that a caller gave
+            number += 1
+        self.add_module(str(number), module)
         return self
 
     def __iter__(self) -> Iterator[Any]:
@@ -58,9 +61,9 @@ class Sequential(Module):
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):  # each keeps its name, and so its names in a state_dict
+            return Sequential(dict([(name, value) for name, value in self.__dict__.items() if isinstance(value, Module)][index]))
         modules = list(self)
-        if isinstance(index, slice):
-            return Sequential(*modules[index])
         try:
             return modules[index]
         except IndexError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -74,7 +74,11 @@ class DataLoader:
             raise ValueError(f"DataLoader: batch_size must be a positive integer, got {batch_size!r}")
         if isinstance(dataset, tuple):
             dataset = TensorDataset(*dataset)
-        if not isinstance(dataset, Dataset):
+        if isinstance(dataset, np.ndarray) and dataset.dtype.kind not in "biufc":
+            raise TypeError(f"DataLoader: expected arrays of numbers, got dtype {dataset.dtype}")
+        if isinstance(dataset, (np.ndarray, Tensor)) and not dataset.ndim:
+            raise TypeError("DataLoader: a single number has no samples; expected an array of at least one axis")
+        if not isinstance(dataset, Dataset) or isinstance(dataset, (Mapping, str)):
             raise TypeError(f"DataLoader: expected arrays or a Dataset (len() and items), got {type(dataset).__name__}")
         if generator is not None:
             generator_or_default(generator)
@@ -92,9 +96,11 @@ class DataLoader:
             yield self._batch(order[start : start + self.batch_size])
 
     def _batch(self, positions: np.ndarray) -> Any:
-        if isinstance(self.dataset, TensorDataset):
-            return tuple(wrap(t._data[positions]) for t in self.dataset.tensors)
-        if isinstance(self.dataset, (np.ndarray, Tensor)):
+        if type(self.dataset) is TensorDataset:  # a subclass may have items of its own
+            return tuple(wrap(t._data[positions]) if t._node is None else t[positions] for t in self.dataset.tensors)
+        if isinstance(self.dataset, Tensor):
+            return self.dataset[positions]
+        if isinstance(self.dataset, np.ndarray):
             return wrap(np.asarray(self.dataset)[positions])
         return collate([self.dataset[int(i)] for i in positions])
 
@@ -107,6 +113,11 @@ def collate(samples: list[Any]) -> Any:
     ((2, 3), [0, 1])
     """
     first = samples[0]
+    if isinstance(first, (tuple, list, dict)):
+        for sample in samples:
+            alike = type(sample) is type(first) and len(sample) == len(first)
+            if not alike or (isinstance(first, dict) and sample.keys() != first.keys()):
+                raise ValueError(f"DataLoader: the samples of a batch differ in their parts: {_parts(first)} and {_parts(sample)}")
     if isinstance(first, (tuple, list)):
         return tuple(collate(list(parts)) for parts in zip(*samples, strict=True))
     if isinstance(first, dict):
@@ -116,3 +127,10 @@ def collate(samples: list[Any]) -> Any:
     except ValueError as error:
         shapes = sorted({np.shape(sample) for sample in samples})
         raise ValueError(f"DataLoader: the samples of a batch differ in shape: {', '.join(map(str, shapes))}; pad them") from error
+
+
+def _parts(sample: Any) -> str:
+    kind = type(sample).__name__
+    if isinstance(sample, dict):
+        return f"a {kind} of {', '.join(map(repr, sample))}"
+    return f"a {kind} of {len(sample)}" if isinstance(sample, (tuple, list)) else f"a {kind}"

@@ -23,7 +23,7 @@ from .module import Module
 def _classes_forward(x: np.ndarray, classes: np.ndarray, reduction: str) -> Any:
     rows, columns = x.shape
     flat = row_starts(rows, columns) + classes  # where the target of each row lies in the flattened array
-    z = x - np.maximum.reduce(x, 1, keepdims=True)
+    z = np.subtract(x, np.maximum.reduce(x, 1, keepdims=True), order="C")  # the backward pass writes into it flattened
     chosen = z.reshape(-1).take(flat)
     np.exp(z, out=z)
     totals = z.dot(ones(columns, z.dtype))
@@ -223,6 +223,8 @@ def _as_rows(x: Any) -> Any:
 
 def _class_weights(weight: Any, x: Tensor) -> Tensor:
     weights = asarray(weight)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"cross_entropy: weight has dtype {weights.dtype}, expected real numbers")
     count = x.shape[1] if x.ndim > 1 else x.shape[0]
     if weights.shape != (count,):
         raise ValueError(f"cross_entropy: weight has shape {weights.shape}, expected ({count},), one number for each class")

@@ -142,10 +142,16 @@ class Module:
                 raise ValueError(f"{type(self).__name__}: the name {name!r} must not be empty or hold a dot")
             if isinstance(value, Parameter) and value.name is None:
                 value.name = name
+            self._forget_buffer(name)
         elif isinstance(before, Parameter) and value is not None:
             raise TypeError(
                 f"{type(self).__name__}.{name} is a parameter and cannot become a {type(value).__name__}. To change its values, "
                 f"write `with no_grad(): module.{name}[...] = values`; to learn something else, assign a Parameter (or None)"
+            )
+        elif isinstance(before, Module) and value is not None:
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a module and cannot become a {type(value).__name__}, which would be neither "
+                "learned nor saved; assign a Module (or None), or `del` it first"
             )
         elif name in self._buffers and not (value is None or isinstance(value, Tensor)):
             raise TypeError(f"{type(self).__name__}.{name} is a buffer: expected a Tensor or None, got {type(value).__name__}")
@@ -166,6 +172,9 @@ class Module:
         if isinstance(self.__dict__.get(name), Module):
             _note_structure()
         object.__delattr__(self, name)
+        self._forget_buffer(name)
+
+    def _forget_buffer(self, name: str) -> None:
         if name in self._buffers:
             self._buffers = {key: saved for key, saved in self._buffers.items() if key != name}
 
@@ -325,9 +334,14 @@ class Module:
 
         Returns the missing and the unexpected names. Raises ValueError where names or shapes do not fit.
         """
+        if not isinstance(state_dict, Mapping):
+            cure = "; give its state_dict()" if isinstance(state_dict, Module) else "; nn.load(path) reads a file"
+            raise TypeError(
+                f"load_state_dict: expected a mapping of names to Tensors or arrays, got {type(state_dict).__name__}{cure}"
+            )
         own = self._state()
         missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
+        unexpected = [str(name) for name in state_dict if name not in own]
         if strict and (missing or unexpected):
             raise ValueError(names_differ(type(self).__name__, missing, unexpected))
         arrays = {name: fitting(state_dict[name], own[name], name) for name in own if name in state_dict}
@@ -403,4 +417,9 @@ def matching(x: Any, parameter: Tensor) -> Any:
         x = as_array(x, "the input of a layer")
     if x.dtype.kind == "c" and dtype.kind != "c":
         raise TypeError(f"the input is complex ({x.dtype}), the layer real ({dtype}); give its real part or its modulus")
-    return x if x.dtype == dtype else x.astype(dtype)
+    if x.dtype == dtype:
+        return x
+    cast = x.astype(dtype)
+    if isinstance(x, Tensor):
+        cast.name = x.name
+    return cast

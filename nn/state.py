@@ -18,7 +18,9 @@ def fitting(value: Any, own: Tensor, name: str) -> np.ndarray:
         raise ValueError(f"load_state_dict: '{name}' has shape {array.shape}, the module has {own.shape}; nothing was loaded")
     if not np.can_cast(array.dtype, own.dtype, "same_kind"):
         raise TypeError(f"load_state_dict: '{name}' has dtype {array.dtype}, the module has {own.dtype}; nothing was loaded")
-    return array
+    if not own._data.flags.writeable:
+        raise ValueError(f"load_state_dict: '{name}' of the module is read-only and cannot be written; nothing was loaded")
+    return array.astype(own.dtype, copy=False)
 
 
 def names_differ(model: str, missing: list[str], unexpected: list[str]) -> str:

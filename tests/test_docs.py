@@ -29,7 +29,7 @@ import pytest
 
 import autodiff
 import nn
-from autodiff import recording, tensor
+from autodiff import recording
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -75,7 +75,6 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=called)
 def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run in an empty folder, and forget afterwards which operations a page declared."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tensor, "_warned", set())
     monkeypatch.setattr(builtins, "_", None, raising=False)  # where a session keeps its last result
     tables: list[dict[Any, Any]] = [recording.OPERATIONS, recording.UFUNCS, recording.FUNCTIONS]
     before = [dict(table) for table in tables]

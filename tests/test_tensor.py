@@ -8,6 +8,8 @@ import inspect
 import math
 import operator
 import pickle
+import re
+import warnings
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -299,12 +301,16 @@ def test_float_int_complex_index_and_bool_of_one_element() -> None:
         bool(Tensor([]))
 
 
-def test_float_of_a_tracked_tensor_warns_once_and_points_at_the_caller() -> None:
-    x = Tensor(2.0, requires_grad=True)
-    with pytest.warns(UserWarning, match=r"float\(\) of a tracked Tensor leaves the graph .* use item\(\)") as seen:
-        assert math.sin(x) == math.sin(2.0)
-    assert Path(seen[0].filename).name == "test_tensor.py"
-    float(x)  # the second time is silent: warnings are errors here
+def test_float_of_a_tracked_tensor_warns_once_a_line_and_points_at_the_caller() -> None:
+    x = Tensor(2.0, requires_grad=True, name="speed")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            assert math.sin(x) == math.sin(2.0)
+        float(x)  # another accident is another warning
+    assert [Path(warning.filename).name for warning in seen] == ["test_tensor.py"] * 2
+    text = r"float\(\) of a tracked Tensor 'speed' of shape \(\) leaves the graph.*np\.sin\(t\), autodiff\.stack.*item\(\)"
+    assert all(re.match(text, str(warning.message)) for warning in seen)
     with pytest.warns(UserWarning, match=r"int\(\) of a tracked"):
         int(x)
     with pytest.warns(UserWarning, match=r"complex\(\) of a tracked"):
@@ -317,6 +323,17 @@ def test_numpys_assignment_of_a_tracked_number_to_an_element_warns() -> None:
     with pytest.warns(UserWarning, match="leaves the graph"):
         array[0] = Tensor(2.0, requires_grad=True)
     assert array[0] == 2.0
+
+
+def test_an_attribute_of_pytorch_is_told_its_name_here() -> None:
+    x = Tensor([1.0, 2.0])
+    hints = {"view": "reshape", "unsqueeze": "expand_dims", "add_": r"x \+= y", "exp": r"np\.exp\(x\)", "data": "numpy"}
+    for name, hint in hints.items():
+        with pytest.raises(AttributeError, match=f"a Tensor has no attribute '{name}'; here it is .*{hint}"):
+            getattr(x, name)
+    with pytest.raises(AttributeError, match=r"a Tensor has no attribute 'colour'$"):
+        x.colour  # noqa: B018
+    assert not hasattr(x, "__array_interface__")
 
 
 def test_detach_clone_copy_and_astype() -> None:
@@ -581,12 +598,11 @@ def test_the_gradient_can_be_set_and_is_the_tensors_own() -> None:
     assert x.grad is None
 
 
-def test_reading_the_gradient_of_a_result_warns_once() -> None:
+def test_reading_the_gradient_of_a_result_warns() -> None:
     y = Tensor([1.0], requires_grad=True) * 2
     with pytest.warns(UserWarning, match=r"no leaf: the backward pass does not keep it. Call retain_grad\(\)") as seen:
         assert y.grad is None
     assert Path(seen[0].filename).name == "test_tensor.py"
-    assert y.grad is None
 
 
 def test_public_methods_have_docstrings() -> None:

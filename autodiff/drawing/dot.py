@@ -147,7 +147,8 @@ def _look(node: DrawnNode) -> dict[str, str]:
 
 def escaped(text: str) -> str:
     """Return `text` such that an HTML-like label shows it as it is; dot would replace \\N and its kin in there, too."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\\", "\\\\")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\\", "\\\\")
+    return text if text.strip("] ") else text.replace("]", "&#93;")  # dot's reader of labels stumbles over a lone ]
 
 
 def _verbatim(text: str) -> Any:
@@ -255,7 +256,9 @@ def _array(array: Any, color: str) -> str:
     finite = array[np.isfinite(array)] if array.dtype.kind != "c" else np.abs(array[np.isfinite(array)])
     if not finite.size:
         return _small("nothing finite", color)
-    return _figures(finite.min(), finite.max(), finite.mean(dtype=float), array.size - finite.size, color)
+    with np.errstate(over="ignore"):
+        mean = finite.mean(dtype=float)
+    return _figures(finite.min(), finite.max(), mean, array.size - finite.size, color)
 
 
 def _grid(rows: np.ndarray, color: str) -> str:

@@ -5,6 +5,7 @@ Knows nothing of Graphviz.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ MOST_LINES = 40
 def as_text(description: Description) -> str:
     """Return a line for each node, inputs first, such as `c = add(a, b)  scalar float64  value −2  grad 3`."""
     arguments: dict[str, list[str]] = {}
-    for edge in description.edges:
+    for edge in sorted(description.edges, key=attrgetter("position")):  # constants come first in the description, but not in a call
         arguments.setdefault(edge.target, []).append(edge.source)
     lines = [_line(node, arguments.get(node.id, [])) for node in description.nodes]
     if len(lines) > MOST_LINES:

@@ -42,7 +42,7 @@ class UniqueNames:
         self._counts: dict[str, int] = {}
 
     def __call__(self, name: str) -> str:
-        base = "".join(c if c.isalnum() or c in "._-[]" else "_" for c in name[:80]) or "_"
+        base = "".join(c if c.isalnum() or c in "._-[]" else "_" for c in str(name)[:80]) or "_"
         count = self._counts.get(base, 0) + 1
         made = base if count == 1 else f"{base}_{count}"
         while count > 1 and made in self._counts:  # somebody is called loss_2 already
@@ -59,6 +59,7 @@ def plain_text(text: str, limit: int = 40) -> str:
     >>> plain_text("a\\nb")
     'a\\\\nb'
     """
+    text = str(text)  # nothing stops a caller from naming a Tensor 5
     if len(text) > limit:
         text = text[: limit - limit // 3 - 1] + "…" + text[-(limit // 3) :]
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

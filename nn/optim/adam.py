@@ -67,6 +67,8 @@ class Adam(Optimizer):
         arrays = [run.values, gradient, run.array("exp_avg"), run.array("exp_avg_sq")]
         if group["amsgrad"]:
             arrays.append(run.array("max_exp_avg_sq"))
+        if run.values.dtype.kind == "c":  # real and imaginary part are numbers of their own
+            arrays = [np.ascontiguousarray(array).view(array.real.dtype) for array in arrays]
         for p, g, m, v, *largest, t, u in run.blocks(*arrays, work=2):
             if maximize:
                 g = np.multiply(g, minus, out=u)

@@ -11,6 +11,7 @@ Knows no formula of an optimizer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,9 @@ class Run:
             for parameter, array in zip(params, self._as_parameters(self.values), strict=True):
                 parameter._data = array
         else:
-            self.values = params[0]._data.reshape(-1)
+            self.values = np.ascontiguousarray(params[0]._data).reshape(-1)
         self._arrays = [parameter._data for parameter in params]
-        self._copied = not np.may_share_memory(self.values, self._arrays[0])
+        self._copied = len(params) == 1 and not np.may_share_memory(self.values, self._arrays[0])
         self.state: dict[str, np.ndarray] = {}
         for name in saved[0]:
             self.state[name] = np.concatenate([arrays[name].reshape(-1) for arrays in saved]).astype(self.values.dtype, copy=False)
@@ -95,18 +96,18 @@ class Run:
         return made
 
     def numbers(self, *values: float) -> list[np.ndarray]:
-        """Return numbers as 0-d arrays of the parameters' dtype, which NumPy multiplies with twice as fast as with Python's."""
+        """Return numbers as 0-d arrays of the parameters' precision, which NumPy multiplies with twice as fast as with Python's."""
         if len(self._numbers) != len(values):
-            self._numbers = [np.empty((), self.values.dtype) for _ in values]
+            self._numbers = [np.empty((), self.values.real.dtype) for _ in values]
         for made, value in zip(self._numbers, values, strict=True):
             made[()] = value
         return self._numbers
 
     def blocks(self, *arrays: np.ndarray, work: int) -> Iterator[Any]:
         """Yield the arrays block by block, with so many arrays of the block's size to work in."""
-        size = self.values.size
+        size = arrays[0].size
         if len(self._work) != work:
-            self._work = [np.empty(min(size, BLOCK), self.values.dtype) for _ in range(work)]
+            self._work = [np.empty(min(size, BLOCK), arrays[0].dtype) for _ in range(work)]
         if size <= BLOCK:
             yield *arrays, *self._work
             return
@@ -130,10 +131,17 @@ class FlatGroup:
     """The parameters of one group, in as few runs as their gradients and step counts allow."""
 
     def __init__(self, params: Sequence[Tensor]):
-        self.params = list(params)
+        self.params = list(params)  # a list of its own: that of the caller may change
         self.runs: list[Run] = []
         self.waiting = list(range(len(self.params)))  # positions of those that have had no gradient since the last gathering
         self.loose: dict[int, Saved] = {}  # what is kept for these, and for all after `restore`
+
+    def follow(self, params: Sequence[Tensor]) -> None:
+        """Take these parameters, where they are others than before; those that stay keep their state."""
+        if len(params) != len(self.params) or not all(map(is_, params, self.params)):
+            kept = {id(self.params[position]): entry for position, entry in self.saved().items()}
+            self.params = list(params)
+            self.restore({position: kept[id(p)] for position, p in enumerate(self.params) if id(p) in kept})
 
     def gradients(self) -> list[tuple[Run, np.ndarray]]:
         """Return each run that has a gradient now, with it."""

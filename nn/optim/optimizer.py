@@ -83,12 +83,21 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group, flat in zip(self.param_groups, self._flat, strict=True):
+        for group, flat in self._followed():
             for run, gradient in flat.gradients():
                 run.steps += 1
                 self._update(group, run, gradient)
                 run.note_written()
         return loss
+
+    def _followed(self) -> list[tuple[dict[str, Any], FlatGroup]]:
+        """Return each group with its flat arrays, which follow what a caller did to the group's list of parameters."""
+        if len(self.param_groups) != len(self._flat):
+            raise RuntimeError(f"{type(self).__name__}: param_groups was given or lost a group; add one with add_param_group()")
+        pairs = list(zip(self.param_groups, self._flat, strict=True))
+        for group, flat in pairs:
+            flat.follow(group["params"])
+        return pairs
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or set them to zeros."""
@@ -102,7 +111,7 @@ class Optimizer:
         state: dict[int, dict[str, Any]] = {}
         groups = []
         first = 0
-        for group, flat in zip(self.param_groups, self._flat, strict=True):
+        for group, flat in self._followed():
             for position, (steps, arrays) in flat.saved().items():
                 state[first + position] = {"step": steps, **{name: wrap(array) for name, array in arrays.items()}}
             count = len(group["params"])
@@ -124,16 +133,23 @@ class Optimizer:
                 if number in state_dict["state"]:
                     entries[position] = _entry(state_dict["state"][number], parameter, f"{name}: parameter {number}")
             restored.append(entries)
+        for given in groups:
+            absent = [key for key in self.defaults if key not in given]
+            if absent:
+                has = ", ".join(key for key in given if key != "params")
+                raise ValueError(f"{name}: the state has no '{absent[0]}'; it seems to be of another optimizer (it has {has})")
         options = [{key: value for key, value in given.items() if key in self.defaults} for given in groups]
         for group, option in zip(self.param_groups, options, strict=True):
             self._check_options({**group, **option})
-        for group, option, flat, entries in zip(self.param_groups, options, self._flat, restored, strict=True):
+        self._flat = []
+        for group, option, entries in zip(self.param_groups, options, restored, strict=True):
             group.update(option)
-            flat.restore(entries)
+            self._flat.append(FlatGroup(group["params"]))
+            self._flat[-1].restore(entries)
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {key: value for key, value in self.__dict__.items() if key != "_flat"}
-        return {**kept, "_saved": [flat.saved() for flat in self._flat]}  # views would come apart in a copy
+        return {**kept, "_saved": [flat.saved() for _, flat in self._followed()]}  # views would come apart in a copy
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         saved = state.pop("_saved")

@@ -170,3 +170,27 @@ def test_bad_input_is_refused_in_clear_words(loss: Tensor) -> None:
         draw([])
     with pytest.raises(ValueError, match="direction is 'right' or 'down', got 'LR'"):
         draw(loss, direction="LR")
+
+
+@needs_dot
+@pytest.mark.parametrize("name", ["]", "]]", "] ]", "[", "x[0]", "-->", "]]>", "\\N", "&amp;", "\0", "\ud800"])
+def test_dot_reads_every_name(name: str) -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, name=name)
+    assert draw(x * x)._repr_svg_() is not None
+
+
+def test_a_name_that_is_no_text_is_written_as_text() -> None:
+    x = Tensor(1.0, requires_grad=True)
+    x.name = 5  # type: ignore[assignment]
+    assert "<B>5</B>" in draw(x * x).source
+
+
+@pytest.mark.parametrize("count", [20, 2000])
+def test_figures_of_huge_values_do_not_warn(count: int) -> None:
+    assert "mean inf" in draw(Tensor(np.full(count, 1e308), requires_grad=True) * 1.0).source
+
+
+def test_text_names_arguments_in_the_order_of_the_call(no_dot: Path) -> None:
+    x = Tensor(3.0, requires_grad=True, name="x")
+    assert "subtract = subtract(x, constant)" in draw(x - 1.0)._repr_mimebundle_()["text/plain"]
+    assert "subtract = subtract(constant, x)" in draw(1.0 - x)._repr_mimebundle_()["text/plain"]

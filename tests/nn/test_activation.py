@@ -116,3 +116,16 @@ def test_modules_are_their_functions(module: type[nn.Module], function: Callable
     assert module()(x).tolist() == function(x).tolist()
     assert repr(module()) == f"{module.__name__}()"
     assert list(module().parameters()) == []
+
+
+@pytest.mark.parametrize("x", [0.5, 1, np.float32(0.5), np.array(0.5)])
+@pytest.mark.parametrize("name", ["relu", "sigmoid"])
+def test_single_numbers(name: str, x: Any) -> None:
+    y = getattr(F, name)(x)
+    assert y.shape == ()
+    assert y.item() == pytest.approx(float(x) if name == "relu" else 1 / (1 + np.exp(-float(x))))
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
+def test_gradients_of_scalars_to_second_order(name: str) -> None:
+    ad.check_grads(getattr(F, name), np.array(0.7))

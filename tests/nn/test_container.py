@@ -39,3 +39,15 @@ def test_what_is_no_module_is_refused() -> None:
         nn.Sequential(nn.Linear(2, 3), nn.ReLU)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="'0' must be a Module, got ndarray"):
         nn.Sequential(np.ones(3))  # type: ignore[arg-type]
+
+
+def test_a_slice_keeps_the_names() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    assert list(model[1:].state_dict()) == ["2.weight", "2.bias"]  # as PyTorch does
+
+
+def test_append_never_replaces() -> None:
+    model = nn.Sequential({"1": nn.Linear(2, 2)}).append(nn.ReLU())
+    assert [name for name, _ in model.named_children()] == ["1", "2"]
+    part = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))[1:].append(nn.ReLU())
+    assert len(part) == 3

@@ -114,3 +114,50 @@ def test_a_tensor_data_set_reads_rows() -> None:
 def test_bad_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_subclass_of_tensor_dataset_has_items_of_its_own() -> None:
+    class Brighter(nn.data.TensorDataset):
+        def __getitem__(self, index: Any) -> tuple[ad.Tensor, ...]:
+            return tuple(part * 10 for part in super().__getitem__(index))
+
+    assert [x.tolist() for (x,) in nn.data.DataLoader(Brighter(np.arange(3.0)), batch_size=2)] == [[0.0, 10.0], [20.0]]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_tracked_samples_stay_in_the_graph(together: bool) -> None:
+    x = ad.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    for batch in nn.data.DataLoader((x,) if together else x, batch_size=2):
+        part = batch[0] if together else batch
+        (part * part).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (np.array(["a", "b"]), "expected arrays of numbers, got dtype <U1"),
+        (np.array([None, 1], dtype=object), "expected arrays of numbers, got dtype object"),
+        (np.array(1.0), "a single number has no samples"),
+        (ad.Tensor(1.0), "a single number has no samples"),
+        ({"x": np.zeros(3)}, "expected arrays or a Dataset .* got dict"),
+        ("abc", "expected arrays or a Dataset .* got str"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(dataset: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        nn.data.DataLoader(dataset)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([(1, 2), (1,)], "a tuple of 2 and a tuple of 1"),
+        ([{"a": 1}, {"b": 1}], "a dict of 'a' and a dict of 'b'"),
+        ([(1, 2), 1], "a tuple of 2 and a int"),
+    ],
+)
+def test_samples_of_different_parts_are_refused(samples: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        list(nn.data.DataLoader(samples, batch_size=2))

@@ -181,3 +181,8 @@ def test_the_seed_decides_the_initial_values() -> None:
     assert explicit[0] == explicit[1]
     with pytest.raises(TypeError, match=r"expected a numpy.random.Generator or None, got int"):
         nn.Linear(3, 2, generator=5)  # type: ignore[arg-type]
+
+
+def test_a_cast_input_keeps_its_name() -> None:
+    with pytest.raises(ValueError, match="'batch'"):
+        nn.Linear(2, 1)(ad.Tensor(np.ones((4, 5)), name="batch"))

@@ -314,3 +314,23 @@ def test_modules_are_their_functions() -> None:
     for module in (nn.CrossEntropyLoss, nn.MSELoss):
         with pytest.raises(ValueError, match="reduction is 'mean', 'sum' or 'none', got 'average'"):
             module(reduction="average")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3)])
+def test_the_layout_of_the_logits_in_memory_does_not_matter(shape: tuple[int, ...], reduction: str) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=shape)
+    target = rng.integers(0, 5, (shape[0], *shape[2:]))
+    gradients = []
+    for axes in (tuple(range(len(shape))), tuple(range(len(shape)))[::-1]):
+        stored = ad.Tensor(np.ascontiguousarray(logits.transpose(axes)), requires_grad=True)
+        x = stored.transpose(axes)  # the same logits, rows or columns first
+        F.cross_entropy(x, target, reduction=reduction).sum().backward()
+        gradients.append(stored.grad.numpy().transpose(axes))
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-12)
+
+
+def test_class_weights_must_be_real() -> None:
+    with pytest.raises(TypeError, match="weight has dtype complex128, expected real numbers"):
+        F.cross_entropy(ad.Tensor([[1.0, 2.0]]), [0], weight=[1.0, 2.0j])

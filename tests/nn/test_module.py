@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -451,3 +452,46 @@ def test_copies_stand_alone(through: object) -> None:
         twin.first.weight[...] = 0
     assert model.first.weight.numpy().any()
     assert [group.name for group in groups(twin(x))][:2] == ["first", "Tied"]
+
+
+def test_a_module_becomes_nothing_but_a_module() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    holder = nn.Module()
+    holder.layer = model
+    with pytest.raises(TypeError, match=r"Module.layer is a module and cannot become a int"):
+        holder.layer = 5
+    holder.layer = None
+    assert not list(holder.children())
+    holder.layer = 5  # it is an ordinary attribute by now
+
+
+def test_a_parameter_in_place_of_a_buffer_is_none_any_more() -> None:
+    holder = nn.Module()
+    holder.register_buffer("scale", ad.Tensor([1.0]), persistent=False)
+    holder.scale = nn.Parameter([2.0])
+    assert [name for name, _ in holder.named_buffers()] == []
+    assert list(holder.state_dict()) == ["scale"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_loaded_where_a_value_cannot_be_written() -> None:
+    fixed = np.zeros(2)
+    fixed.flags.writeable = False
+    holder = nn.Module()
+    holder.first = nn.Parameter([1.0, 2.0])
+    holder.register_buffer("last", ad.asarray(fixed, copy=False))
+    with pytest.raises(ValueError, match="'last' of the module is read-only"):
+        holder.load_state_dict({"first": [5.0, 6.0], "last": [1.0, 1.0]})
+    assert holder.first.tolist() == [1.0, 2.0]
+    holder.last = nn.Parameter([3.0])
+    with pytest.raises(RuntimeWarning, match="overflow"):  # an error here
+        holder.load_state_dict({"first": [5.0, 6.0], "last": np.array([1e300])})
+    assert holder.first.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("state", [None, [1]])
+def test_a_state_is_a_mapping(state: Any) -> None:
+    with pytest.raises(TypeError, match="load_state_dict: expected a mapping"):
+        nn.Linear(1, 1).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"1 unexpected .*: 5"):
+        nn.Linear(1, 1).load_state_dict({5: [1.0]})  # type: ignore[dict-item]

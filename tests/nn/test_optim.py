@@ -534,3 +534,60 @@ def test_a_gradient_of_another_dtype_is_cast() -> None:
         for p in parameters:
             assert p.dtype == np.float32
             assert p.tolist() == [0.5, 2.5]
+
+
+def test_empty_parameters_among_others() -> None:
+    params = [nn.Parameter(np.zeros((2, 0))), nn.Parameter(np.ones(3)), nn.Parameter(np.ones(2))]
+    optimizer = nn.optim.SGD(params, lr=1.0)
+    for p in params:
+        p.grad = ad.Tensor(np.ones(p.shape))
+    optimizer.step()
+    assert [p.tolist() for p in params] == [[[], []], [0.0, 0.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1, "amsgrad": True, "maximize": True}])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_adam_of_complex_parameters_is_that_of_pytorch(options: dict[str, Any], reverse: bool) -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    rng = np.random.default_rng(0)
+    start, *gradients = rng.normal(size=(4, 3)) + 1j * rng.normal(size=(4, 3))
+    p = nn.Parameter(start)
+    if reverse:  # memory that cannot be seen as pairs of real numbers
+        p = ad.asarray(start[::-1].copy()[::-1], copy=False).requires_grad_()
+    theirs = torch.nn.Parameter(torch.tensor(start))
+    optimizer, other = nn.optim.Adam([p], lr=0.1, **options), torch.optim.Adam([theirs], lr=0.1, **options)
+    for gradient in gradients:
+        p.grad, theirs.grad = ad.Tensor(gradient[::-1].copy())[::-1] if reverse else ad.Tensor(gradient), torch.tensor(gradient)
+        optimizer.step()
+        other.step()
+    np.testing.assert_allclose(p.numpy(), theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_parameters_that_a_group_is_given_later_learn_too() -> None:
+    first, second, third = (nn.Parameter([1.0]) for _ in range(3))
+    optimizer = nn.optim.SGD([first], lr=1.0, momentum=0.5)
+
+    def step() -> list[float]:
+        for p in (first, second, third):
+            p.grad = ad.Tensor(np.ones(1, np.float32))
+        optimizer.step()
+        return [p.item() for p in (first, second, third)]
+
+    assert step() == [0.0, 1.0, 1.0]
+    optimizer.param_groups[0]["params"].append(second)
+    assert step() == [-1.5, 0.0, 1.0]  # the first one kept its momentum
+    optimizer.param_groups[0]["params"] = [third, first]
+    optimizer.load_state_dict(optimizer.state_dict())
+    step()
+    assert (second.item(), third.item()) == (0.0, 0.0)
+    optimizer.param_groups.append({"params": [second], "lr": 1.0})
+    with pytest.raises(RuntimeError, match=r"add one with add_param_group"):
+        optimizer.step()
+
+
+def test_the_state_of_another_optimizer_is_refused() -> None:
+    p = nn.Parameter(np.ones(2))
+    adam = nn.optim.Adam([p], lr=0.1)
+    with pytest.raises(ValueError, match="Adam: the state has no 'betas'; it seems to be of another optimizer"):
+        adam.load_state_dict(nn.optim.SGD([p], lr=0.5).state_dict())
+    assert adam.param_groups[0]["lr"] == 0.1

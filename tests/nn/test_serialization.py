@@ -144,3 +144,41 @@ def test_damaged_and_hostile_files_are_refused(tmp_path: Path, content: bytes) -
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         nn.load(tmp_path / "nothing.npz")
+
+
+def _header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + (len(text) + 1).to_bytes(2, "little") + text.encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1180591620717411303424,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (True,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
+    ],
+)
+def test_a_hostile_header_is_damage(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "hostile.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", _header(header) + bytes(16))
+    with pytest.raises(ValueError, match="is damaged, or no file of weights"):
+        nn.load(path)
+
+
+def test_two_arrays_of_one_name_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "twice.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.npy", "a"):
+            archive.writestr(name, _header("{'descr': '<f8', 'fortran_order': False, 'shape': ()}") + bytes(8))
+    with pytest.raises(ValueError, match="'a' is there twice"):
+        nn.load(path)
+
+
+def test_save_takes_a_mapping_of_plain_names(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"such as model.state_dict\(\), got Linear"):
+        nn.save(nn.Linear(1, 1), tmp_path / "w.npz")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="holds a NUL character"):
+        nn.save({"a\0b": 1.0}, tmp_path / "w.npz")
+    assert not list(tmp_path.iterdir())

@@ -17,8 +17,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ ROUNDING = 4 * float(np.finfo(float).eps)  # of the value of f, relative to the 
 LOOKED_AT = 1000  # elements to look at one by one for the message of a failure
 
 
-@dataclass
-class Problem:
+class Problem(NamedTuple):
     """A function to check, and how.
 
     f        a function of Tensors that returns Tensors

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +95,8 @@ class Record:
 
 
 def _checksum(array: np.ndarray) -> int:
+    import zlib  # here, since only a trace needs it
+
     return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)
 
 

@@ -291,13 +291,15 @@ class Tensor(Operators):
                 stacklevel=3,
             )
 
-    def __getattr__(self, name: str) -> Any:  # asked only where nothing of the name exists
-        hint = _ELSEWHERE.get(name, "")
-        if not hint and name.endswith("_") and not name.startswith("_"):
-            hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
-        elif not hint and not name.startswith("_") and callable(getattr(np, name, None)):
-            hint = f"np.{name}(x)"
-        raise AttributeError(f"a Tensor has no attribute '{name}'" + (f"; here it is {hint}" if hint else ""))
+    if not TYPE_CHECKING:  # else a type checker would believe in every name
+
+        def __getattr__(self, name: str) -> Any:  # asked only where nothing of the name exists
+            hint = _ELSEWHERE.get(name, "")
+            if not hint and name.endswith("_") and not name.startswith("_"):
+                hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
+            elif not hint and not name.startswith("_") and callable(getattr(np, name, None)):
+                hint = f"np.{name}(x)"
+            raise AttributeError(f"a Tensor has no attribute '{name}'" + (f"; here it is {hint}" if hint else ""))
 
     # ------------------------------------------------------------------------------------------- copies
 

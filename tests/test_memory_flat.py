@@ -119,10 +119,10 @@ def step():
 
 
 @pytest.mark.parametrize("kind", STEPS)
-def test_three_hundred_steps_of_each_kind(kind):
-    waiting, held = left_over(STEPS[kind] + "\nmeasure(step, 300, 300)")
+def test_six_hundred_steps_of_each_kind(kind):
+    waiting, held = left_over(STEPS[kind] + "\nmeasure(step, 300, 600)")
     assert waiting == 0
-    assert held < 150, f"{held} blocks: every other step leaves something behind"
+    assert held < 300, f"{held} blocks: every other step leaves something behind"  # allocators settle at up to 200, once
 
 
 @pytest.mark.slow

@@ -245,6 +245,41 @@ class Operators(Variable):
         """The imaginary part."""
         return el.imag(self)
 
+    if not TYPE_CHECKING:  # else a type checker would believe in every name
+
+        def __getattr__(self, name: str) -> Any:  # asked only where nothing of the name exists
+            hint = _ELSEWHERE.get(name, "")
+            if not hint and name.endswith("_") and not name.startswith("_"):
+                hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
+            elif not hint and not name.startswith("_") and callable(getattr(np, name, None)):
+                hint = f"np.{name}(x)"
+            raise AttributeError(f"a Tensor has no attribute '{name}'" + (f"; here it is {hint}" if hint else ""))
+
+
+# What users of PyTorch reach for, and what it is called here. Methods that NumPy has as functions are told from np.
+_ELSEWHERE = {
+    "data": "numpy() for the value, detach() for a constant; write under no_grad() with x[...] = value",
+    "view": "reshape(...)",
+    "unsqueeze": "x[:, None] or autodiff.expand_dims(x, axis)",
+    "permute": "transpose(...)",
+    "numel": "size",
+    "dim": "ndim",
+    "to": "astype(dtype)",
+    "float": "astype('float32')",
+    "double": "astype('float64')",
+    "long": "astype('int64')",
+    "cpu": "the tensor itself: there is no other device",
+    "t": "T",
+    "grad_fn": "autodiff.draw(x), which shows what made it",
+    "is_cuda": "nothing: there is no other device",
+    "retains_grad": "nothing to ask; retain_grad() may be called again",
+    "norm": "autodiff.norm(x)",
+    "matmul": "x @ y",
+    "softmax": "nn.functional.softmax(x)",
+    "sigmoid": "nn.functional.sigmoid(x)",
+    "relu": "nn.functional.relu(x)",
+}
+
 
 for _name, _method in vars(Operators).items():
     if isinstance(_method, types.FunctionType) and _method.__qualname__.startswith("Operators."):

@@ -130,7 +130,7 @@ def failed(name: str, args: Sequence[Any], error: Exception) -> Exception:
     name = name.removesuffix("_constant")  # power with a constant exponent is power to its caller
     text = str(error).removeprefix(f"{name}: ")
     arrays = [_given(value) for value in args if isinstance(value, (Variable, np.ndarray, list, tuple))]
-    if "broadcast together" in text and len(arrays) > 1 and "remapped" not in text:  # remapped shapes are einsum's
+    if "broadcast together" in text and len(arrays) > 1 and "remapped" not in text:  # remapped shapes are broadcast_to's
         text = (
             f"shapes do not broadcast: {' and '.join(arrays)}. From the last axis backwards, sizes must be equal or 1; "
             "insert an axis with x[:, None] or reshape one of them"

@@ -214,7 +214,10 @@ def _dress(call: Any, operation: Operation, doc: str | None = None) -> None:
     if doc:
         call.__doc__ = doc
     elif call.__doc__ is None:
-        call.__doc__ = f"Return `np.{operation.name}` of the arguments, recorded."
+        call.__doc__ = (
+            f"Return `np.{operation.name}({', '.join(operation.arguments)})` element by element, as a Tensor, recorded.\n\n"
+            "Takes Tensors, arrays and numbers, of any shapes that broadcast; raises ValueError where they do not."
+        )
 
     def either(*args: Any) -> Any:
         """Run on what is given: arrays give arrays, Tensors give Tensors. For use inside rules."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import as_array, plain
+from ..arguments import as_array, failed, plain
 from ..declaration import composition, operation
 from ..graph import Variable
 from ..recording import FUNCTIONS
@@ -125,6 +125,16 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     return ",".join(terms) + "->" + output
 
 
+def _check_lengths(subscripts: str, operands: tuple[Any, ...]) -> None:
+    """Raise ValueError where one letter stands for axes of different lengths."""
+    lengths: dict[str, int] = {}
+    for term, value in zip(subscripts.partition("->")[0].split(","), operands):
+        for letter, n in zip(term, value.shape):
+            if n != 1 and lengths.setdefault(letter, n) != n:
+                text = f"'{letter}' in '{subscripts}' has length {lengths[letter]} in one place and {n} in another"
+                raise failed("einsum", operands, ValueError(text))
+
+
 def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = False) -> Any:
     """Return the sum of products that `subscripts` describes, as in NumPy: "ij,jk->ik" is a matrix product.
 
@@ -139,7 +149,9 @@ def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = Fa
         operands = tuple(values[0 : len(values) - len(values) % 2 : 2])
         subscripts = ",".join(names[: len(operands)]) + output
     operands = tuple(v if isinstance(v, Variable) else as_array(v, "einsum") for v in operands)
-    return _einsum(operands, _explicit(subscripts, [np.ndim(plain(v)) for v in operands]), optimize)
+    explicit = _explicit(subscripts, [np.ndim(plain(v)) for v in operands])
+    _check_lengths(explicit, operands)
+    return _einsum(operands, explicit, optimize)
 
 
 def _letters(axes: Any) -> str:

@@ -7,6 +7,7 @@
 """
 
 import os
+from typing import TYPE_CHECKING
 
 from autodiff.tracing import library_folders
 

@@ -189,7 +189,7 @@ def public_names(module: ModuleType) -> set[str]:
 def documented() -> dict[str, set[str]]:
     """Return, for each module, the names that a directive of the API reference documents."""
     found: dict[str, set[str]] = {}
-    for page in sorted((DOCS / "api").glob("*.md")):
+    for page in sorted((DOCS / "api").rglob("*.md")):
         module = ""
         for block in blocks(page):
             if block.language != "{eval-rst}":

@@ -10,7 +10,7 @@ import pytest
 import autodiff as ad
 import nn
 from nn import functional as F
-from nn import loss as losses
+from nn.loss import classification
 
 REDUCTIONS = ("mean", "sum", "none")
 RNG = np.random.default_rng(0)
@@ -134,7 +134,7 @@ def test_class_weights_have_a_gradient_too() -> None:
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("kind", ["classes", "probabilities"])
 def test_kernel_and_reference_agree(kind: str, reduction: str) -> None:
-    fused = losses._cross_entropy_of_classes if kind == "classes" else losses._cross_entropy_of_probabilities
+    fused = classification._cross_entropy_of_classes if kind == "classes" else classification._cross_entropy_of_probabilities
     target = CLASSES if kind == "classes" else PROBABILITIES
     found = []
     for function in (fused, fused.reference):

@@ -1,7 +1,4 @@
-"""Losses: each function beside its derivative, and its Module below. They refuse to broadcast, and say what would fit.
-
-reduction  "mean" over all samples, "sum", or "none" (one loss for each sample)
-"""
+"""Losses of classifiers: each function beside its derivative, and its Module below."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, fused, logsumexp, scatter_add
-from autodiff.arguments import as_array, plain
 
-from .activation import log_softmax
-from .constants import ones, row_starts
-from .module import Module
+from ..activation import log_softmax
+from ..constants import ones, row_starts
+from ..module import Module
+from .targets import REDUCTIONS, no_mean, reduced, reduced_fast, unknown_reduction
 
 # ------------------------------------------------------------------------------------------------ cross-entropy
 
@@ -29,7 +26,7 @@ def _classes_forward(x: np.ndarray, classes: np.ndarray, reduction: str) -> Any:
     totals = z.dot(ones(columns, z.dtype))
     losses = np.log(totals)
     losses -= chosen
-    return _reduced_fast(losses, reduction), (z, totals, flat, reduction)
+    return reduced_fast(losses, reduction), (z, totals, flat, reduction)
 
 
 def _classes_backward(g: Any, kept: Any, needs: Any) -> Any:
@@ -42,24 +39,17 @@ def _classes_backward(g: Any, kept: Any, needs: Any) -> Any:
     return d, None, None
 
 
-def _reduced_fast(losses: np.ndarray, reduction: str) -> Any:
-    if reduction == "none":
-        return losses
-    total = losses.dot(ones(len(losses), losses.dtype))
-    return total / len(losses) if reduction == "mean" else total
-
-
 @fused(forward=_classes_forward, backward=_classes_backward, name="cross_entropy")
 def _cross_entropy_of_classes(x: Any, classes: Any, reduction: Any) -> Any:
     """-log softmax(x)[i, classes[i]] for each row i of x (N, C)."""
-    return _reduced(logsumexp(x, axis=1) - x[np.arange(len(classes)), classes], reduction)
+    return reduced(logsumexp(x, axis=1) - x[np.arange(len(classes)), classes], reduction)
 
 
 def _probabilities_forward(x: np.ndarray, q: np.ndarray, reduction: str) -> Any:
     log_p = log_softmax.operation.forward(x)
     log_p[(q == 0) & (x == -np.inf)] = 0
     losses = np.vecdot(q, log_p)
-    return _reduced_fast(np.negative(losses, out=losses), reduction), (np.exp(log_p) * (x != -np.inf), log_p, q, reduction)
+    return reduced_fast(np.negative(losses, out=losses), reduction), (np.exp(log_p) * (x != -np.inf), log_p, q, reduction)
 
 
 def _probabilities_backward(g: Any, kept: Any, needs: Any) -> Any:
@@ -78,7 +68,7 @@ def _probabilities_backward(g: Any, kept: Any, needs: Any) -> Any:
 def _cross_entropy_of_probabilities(x: Any, q: Any, reduction: Any) -> Any:
     """-sum over c of q[i, c] log softmax(x)[i, c] for each row i of x (N, C); 0 log 0 is 0."""
     log_p = x - logsumexp(x, axis=1, keepdims=True)
-    return _reduced(-(q * np.where((q == 0) & (x == -np.inf), 0, log_p)).sum(axis=1), reduction)
+    return reduced(-(q * np.where((q == 0) & (x == -np.inf), 0, log_p)).sum(axis=1), reduction)
 
 
 def cross_entropy(
@@ -115,7 +105,7 @@ def cross_entropy(
         and weight is None
         and ignore_index < 0
         and not label_smoothing
-        and reduction in _REDUCTIONS
+        and reduction in REDUCTIONS
         and raw.size
         and np.maximum.reduce(raw.view(np.uintp)) < data.shape[1]  # read as unsigned numbers, negative ones are huge
     ):
@@ -124,8 +114,8 @@ def cross_entropy(
         raise TypeError(f"cross_entropy: the input has dtype {data.dtype}, expected floating logits")
     if not data.ndim:
         raise ValueError("cross_entropy: the input is a single number; expected logits of shape (N, C), or (C,) for one sample")
-    if reduction not in _REDUCTIONS:
-        raise _unknown_reduction("cross_entropy", reduction)
+    if reduction not in REDUCTIONS:
+        raise unknown_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies between 0 and 1, got {label_smoothing}")
     weights = None if weight is None else _class_weights(weight, x)
@@ -152,7 +142,7 @@ def _by_classes(
     if len(counted) < len(classes):
         x, classes = x[counted], classes[counted]
     if reduction == "mean" and not len(classes):
-        raise _no_mean("cross_entropy", "the batch is empty, or every target ignored")
+        raise no_mean("cross_entropy", "the batch is empty, or every target ignored")
     within = reduction if weights is None else "none"  # what the operation itself may reduce
     if label_smoothing:
         q: Any = _smoothed(np.eye(x.shape[1], dtype=x.dtype)[classes], label_smoothing)
@@ -194,7 +184,7 @@ def _by_probabilities(
     q = target if isinstance(target, Tensor) else raw
     q = _as_rows(q if q.dtype == x.dtype else q.astype(x.dtype))
     if reduction == "mean" and not q.shape[0]:
-        raise _no_mean("cross_entropy", "the batch is empty")
+        raise no_mean("cross_entropy", "the batch is empty")
     if label_smoothing:
         q = _smoothed(q, label_smoothing)
     if weights is not None:
@@ -241,101 +231,10 @@ class CrossEntropyLoss(Module):
     weight: Tensor | None
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0):
-        if reduction not in _REDUCTIONS:
-            raise _unknown_reduction("CrossEntropyLoss", reduction)
+        if reduction not in REDUCTIONS:
+            raise unknown_reduction("CrossEntropyLoss", reduction)
         self.register_buffer("weight", None if weight is None else asarray(weight))
         self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
         return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
-
-
-# ------------------------------------------------------------------------------------------------ mean squared error
-
-
-def _squared_forward(x: np.ndarray, target: np.ndarray, reduction: str) -> Any:
-    d = x - target
-    return (np.vdot(d, d) / (d.size if reduction == "mean" else 1) if reduction != "none" else d * d), (d, reduction)
-
-
-def _squared_backward(g: Any, kept: Any, needs: Any) -> Any:
-    d, reduction = kept
-    dx = d * (g * (2 / d.size if reduction == "mean" else 2))
-    return dx if needs[0] else None, -dx if needs[1] else None, None
-
-
-@fused(forward=_squared_forward, backward=_squared_backward, name="mse_loss")
-def _squared_error(x: Any, target: Any, reduction: Any) -> Any:
-    d = x - target
-    return _reduced(d * d, reduction)
-
-
-def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """Return the mean of the squared differences.
-
-    input, target  of one shape: (N,) beside (N, 1) is refused, since it would compare every sample with every other
-
-    >>> mse_loss(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).item()
-    2.0
-    """
-    if reduction not in _REDUCTIONS:
-        raise _unknown_reduction("mse_loss", reduction)
-    x = input if isinstance(input, Tensor) else asarray(input)
-    if x.dtype.kind != "f":
-        raise TypeError(f"mse_loss: the input has dtype {x.dtype}, expected floating predictions")
-    target = _like_input("mse_loss", target, x)
-    if reduction == "mean" and not x.size:
-        raise _no_mean("mse_loss", "the batch is empty")
-    return _squared_error(x, target, reduction)
-
-
-class MSELoss(Module):
-    """The mean squared error, see `nn.functional.mse_loss`.
-
-    >>> MSELoss()(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).item()
-    2.0
-    """
-
-    def __init__(self, reduction: str = "mean"):
-        if reduction not in _REDUCTIONS:
-            raise _unknown_reduction("MSELoss", reduction)
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return mse_loss(input, target, self.reduction)
-
-
-# ------------------------------------------------------------------------------------------------ what losses share
-
-_REDUCTIONS = ("mean", "sum", "none")
-
-
-def _unknown_reduction(name: str, reduction: Any) -> ValueError:
-    return ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', got {reduction!r}")
-
-
-def _no_mean(name: str, why: str) -> ValueError:
-    return ValueError(f"{name}: {why}, so there is no mean; use reduction='sum' to get 0")
-
-
-def _reduced(losses: Any, reduction: str) -> Any:
-    if reduction == "mean":
-        return losses.sum() / math.prod(losses.shape)  # half the overhead of mean()
-    return losses.sum() if reduction == "sum" else losses
-
-
-def _like_input(name: str, target: Any, x: Tensor) -> Any:
-    """Return a target in the dtype of the prediction `x`; raise unless it has its shape."""
-    if not isinstance(target, (Tensor, np.ndarray)):
-        target = as_array(plain(target), name)
-    if target.shape != x.shape:
-        cure = ""
-        if math.prod(target.shape) == x.size:
-            cure = f" Write target.reshape({x.shape}), or give the prediction the target's shape."
-        raise ValueError(
-            f"{name}: the prediction has shape {x.shape}, the target {target.shape}; they must be equal, since broadcasting would "
-            f"compare samples with one another.{cure}"
-        )
-    if target.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: the target has dtype {target.dtype}, expected real numbers")
-    return target if target.dtype == x.dtype else target.astype(x.dtype)

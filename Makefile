@@ -29,7 +29,7 @@ test:  ## run the whole test suite, with coverage of autodiff/
 		--cov=autodiff --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 lint:  ## check style (ruff) and types (mypy)
-	$(call setup,--editable '.[progress$(comma)plot$(comma)safetensors]' --group lint)
+	$(call setup,--editable '.[progress$(comma)plot]' --group lint)
 	$(run) -m ruff check .
 	$(run) -m mypy autodiff nn
 

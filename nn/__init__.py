@@ -7,12 +7,12 @@
 """
 
 import os
-from typing import TYPE_CHECKING
 
 from autodiff.tracing import library_folders
 
 from . import data, functional, init, optim
 from .activation import ReLU, Sigmoid, Tanh
+from .checkpoint import load_checkpoint, save_checkpoint
 from .container import Sequential
 from .linear import Linear
 from .loss import CrossEntropyLoss, MSELoss
@@ -36,7 +36,9 @@ __all__ = [
     "functional",
     "init",
     "load",
+    "load_checkpoint",
     "manual_seed",
     "optim",
     "save",
+    "save_checkpoint",
 ]

@@ -15,8 +15,9 @@ import autodiff as ad
 import nn
 
 
-def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    path = tmp_path / "weights.npz"
+@pytest.mark.parametrize("name", ["weights.npz", "weights.safetensors", "weights"])
+def test_what_is_saved_comes_back(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
     values: dict[str, Any] = {
         "a.weight": ad.Tensor(np.arange(6, dtype=np.float32).reshape(2, 3), requires_grad=True),
         "file": np.array(1.5),
@@ -24,18 +25,25 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
         "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         "strided": np.arange(10)[::3],
         "mask": np.array([True, False]),
-        "complex": np.array([1j]),
+        "complex": np.array([1j], np.complex64),
+        "big endian": np.arange(3, dtype=">i4"),
+        "half": np.array([0.5, np.inf, np.nan], np.float16),
     }
     nn.save(values, path)
     loaded = nn.load(path)
     assert list(loaded) == list(values)
     for name, value in values.items():
         expected = value.numpy() if isinstance(value, ad.Tensor) else value
-        assert loaded[name].dtype == expected.dtype
+        assert loaded[name].dtype == expected.dtype.newbyteorder("=")
+        assert loaded[name].shape == expected.shape
         np.testing.assert_array_equal(loaded[name].numpy(), expected)
         assert not loaded[name].requires_grad
-    with np.load(path, allow_pickle=False) as theirs:
-        assert set(theirs) == set(values)
+
+
+def test_numpy_reads_an_npz_file(tmp_path: Path) -> None:
+    nn.save({"x": np.arange(3), "y": np.ones((2, 2))}, tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as theirs:
+        assert set(theirs) == {"x", "y"}
 
 
 def test_a_model_goes_to_disk_and_back(tmp_path: Path) -> None:
@@ -54,9 +62,10 @@ def test_what_numpy_saved_is_read_too(tmp_path: Path) -> None:
 
 
 def test_the_same_weights_make_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a.npz", "b.npz"):
-        nn.save({"x": np.ones(3)}, tmp_path / name)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    for extension in (".npz", ".safetensors"):
+        for name in ("a", "b"):
+            nn.save({"x": np.ones(3)}, tmp_path / (name + extension))
+        assert (tmp_path / ("a" + extension)).read_bytes() == (tmp_path / ("b" + extension)).read_bytes()
 
 
 def test_a_failure_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +90,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path
         ({3: np.ones(1)}, "expected a flat mapping of names"),
         ({"a": "text"}, "save: 'a': expected numbers"),
         ({"a": np.array([object()])}, "save: 'a': expected numbers"),
+        ({"a": np.array(["text"])}, "save: 'a'.* expected numbers"),
     ],
 )
 def test_what_holds_no_numbers_is_not_saved(tmp_path: Path, state: Any, message: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import builtins
-import importlib
+import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
+
+if importlib.util.find_spec("sklearn") is None:
+    collect_ignore = ["nn/sklearn.py"]
 
 
 @pytest.fixture(autouse=True)

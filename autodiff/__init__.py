@@ -118,6 +118,7 @@ from .ops.shape import (
     unstack,
     vstack,
 )  # fmt: skip
+from .ops.special import erf
 from .tensor import Tensor
 from .tracing import trace
 from .transforms import grad, gradients, value_and_grad
@@ -126,16 +127,15 @@ __all__ = [
     "DotNotFoundError", "Drawing", "Tensor", "abs", "add", "all", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
     "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "array_split", "asarray", "astype", "broadcast_to", "cbrt",
     "ceil", "check_grads", "clip", "composition", "concatenate", "conj", "cos", "cosh", "count_nonzero", "crop", "cummax",
-    "cummin", "cumprod", "cumsum", "deg2rad", "degrees", "divide", "dot", "draw", "einsum", "elementwise", "empty",
-    "enable_grad", "exp", "exp2", "expand_dims", "expm1", "eye", "fabs", "flip", "floor", "floor_divide", "full", "full_like",
-    "fused", "getitem", "grad", "gradients", "heaviside", "hstack", "hypot", "imag", "inner", "is_grad_enabled", "linalg",
-    "linspace", "log", "log1p", "log2", "log10", "logaddexp", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "moveaxis", "multiply", "negative", "no_grad", "norm", "ones", "ones_like", "operation", "outer", "pad", "positive",
-    "power", "prod", "rad2deg", "radians", "ravel", "real", "reciprocal", "remainder", "repeat", "reshape", "rint", "roll",
-    "round", "scatter_add", "set_grad_enabled", "setitem", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze",
-    "stack", "std", "stop_gradient", "subtract", "sum", "sum_to", "swapaxes", "take", "take_along_axis", "tan", "tanh",
-    "tensordot", "tile", "trace", "transpose", "trunc", "unstack", "untracked", "value_and_grad", "var", "vstack", "where",
-    "zeros", "zeros_like",
+    "cummin", "cumprod", "cumsum", "deg2rad", "degrees", "divide", "dot", "draw", "einsum", "elementwise", "empty", "enable_grad",
+    "erf", "exp", "exp2", "expand_dims", "expm1", "eye", "fabs", "flip", "floor", "floor_divide", "full", "full_like", "fused",
+    "getitem", "grad", "gradients", "heaviside", "hstack", "hypot", "imag", "inner", "is_grad_enabled", "linalg", "linspace",
+    "log", "log1p", "log2", "log10", "logaddexp", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "moveaxis",
+    "multiply", "negative", "no_grad", "norm", "ones", "ones_like", "operation", "outer", "pad", "positive", "power", "prod",
+    "rad2deg", "radians", "ravel", "real", "reciprocal", "remainder", "repeat", "reshape", "rint", "roll", "round", "scatter_add",
+    "set_grad_enabled", "setitem", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "subtract", "sum", "sum_to", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile",
+    "trace", "transpose", "trunc", "unstack", "untracked", "value_and_grad", "var", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -418,8 +418,21 @@ _cell = [np.empty(0)]
 _ALONE = sys.getrefcount(_cell[0])  # of an object that one container holds: Pythons count the call itself differently
 
 
+class _Passes:
+    """How many backward passes have filled gradients, so that an optimizer can tell that there was none."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+passes = _Passes()
+
+
 def accumulate(arrived: dict[Node, Any], create_graph: bool) -> None:
     """Add what has arrived at leaves to their `.grad`."""
+    passes.count += 1
     for node in builtins.list(arrived):
         shared = sys.getrefcount(arrived[node]) > _ALONE  # else nobody holds this array besides: no copy is needed
         g = outward(arrived.pop(node))

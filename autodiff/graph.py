@@ -116,7 +116,7 @@ class Notes:
     __slots__ = ("groups", "hooks", "record", "retained")
 
     def __init__(self) -> None:
-        self.hooks: dict[int, Callable[[Any], Any]] = {}
+        self.hooks: dict[Any, Callable[[Any], Any]] = {}
         self.retained: weakref.ref[Any] | None = None
         self.record: Any = None
         self.groups: tuple[Group, ...] = ()

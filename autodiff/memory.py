@@ -34,10 +34,10 @@ class Memory:
     __slots__ = ("foreign", "limit", "root", "sharers", "written")
 
     def __init__(self, root: Variable, foreign: bool = False) -> None:
-        self.root = weakref.ref(root)
+        self.root: Callable[[], Variable | None] = weakref.ref(root)
         self.written = False
         self.foreign = foreign
-        self.sharers: list[weakref.ref[Variable]] = [self.root]
+        self.sharers: list[weakref.ref[Variable]] = [weakref.ref(root)]
         self.limit = 8
 
     def add(self, tensor: Variable) -> None:
@@ -149,6 +149,24 @@ def separate(view: Variable) -> None:
         if tensor is not view:
             tensor._memory.memory = memory
             memory.add(tensor)
+
+
+def leave(tensor: Variable) -> None:
+    """Take `tensor`, which is about to get another array, out of the memory it shares; its views keep the old values."""
+    if tensor._memory is None:
+        return
+    left = memory_of(tensor)
+    left.sharers[:] = [weakref.ref(other) for other in left.living() if other is not tensor]
+    if left.root() is tensor:
+        left.root = _gone
+    for other in left.living():
+        if isinstance(other._memory, View) and other._memory.base is tensor:
+            other._memory.base = other._memory.again = other._memory.index = None
+    tensor._memory = None
+
+
+def _gone() -> None:
+    """Stand for a weak reference to a tensor that lives no more."""
 
 
 def _relocate(tensors: Sequence[Variable]) -> None:

@@ -6,7 +6,6 @@ Knows Python's and NumPy's protocols. Knows no derivative; operators and ndarray
 from __future__ import annotations
 
 import copy as copying
-import itertools
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 from . import declaration, dispatch, operators
 from .arguments import as_array, as_dtype, plain
 from .chain_rule import accumulate, deposit, implicit_seed, inward, outward, propagate
-from .graph import Leaf, Node, Variable, keeps_its_gradient, label, notes_of, wrap
+from .graph import Leaf, Variable, keeps_its_gradient, label, notes_of, wrap
 from .memory import Memory, View, adopt_constant, kept, separate
 from .operators import Operators
 from .ops import elementwise as el
@@ -214,7 +213,7 @@ class Tensor(Operators):
             raise RuntimeError("register_hook: the tensor is not tracked, so no gradient will arrive")
         if not callable(hook):
             raise TypeError(f"register_hook: expected a function of the gradient, got {type(hook).__name__}")
-        return Handle(self._node, hook)
+        return Handle(notes_of(self._node).hooks, hook)
 
     # ------------------------------------------------------------------------------------------- leaving the graph
 
@@ -317,7 +316,7 @@ class Tensor(Operators):
         made._grad = None
         if self._node is not None:
             made._node = Leaf(made, made._data)
-        made._grad = copying.deepcopy(self._grad, memo)
+        made._grad = copying.deepcopy(self._constant_grad(), memo)
         for key, value in getattr(self, "__dict__", {}).items():
             made.__dict__[key] = copying.deepcopy(value, memo)
         return made
@@ -325,7 +324,12 @@ class Tensor(Operators):
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         self._refuse_non_leaf("pickle")
         extra = dict(getattr(self, "__dict__", {}))
-        return _rebuild, (type(self), self._data.copy(order="C"), self.requires_grad, self.name, self._grad, extra)
+        grad = self._constant_grad()
+        return _rebuild, (type(self), self._data.copy(order="C"), self.requires_grad, self.name, grad, extra)
+
+    def _constant_grad(self) -> Any:
+        """Return the gradient without the graph that `create_graph` gave it: a copy of a model drags none along."""
+        return self._grad if self._grad is None or self._grad._node is None else wrap(self._grad._data)
 
     def _refuse_non_leaf(self, what: str) -> None:
         if self._node is not None and not isinstance(self._node, Leaf):
@@ -407,6 +411,8 @@ def _named(tensor: Variable) -> str:
 def _rebuild(
     cls: type[Tensor], data: np.ndarray, requires_grad: bool, name: str | None, grad: Any, extra: dict[str, Any]
 ) -> Tensor:
+    if type(data) is not np.ndarray or not data.flags.writeable:  # joblib hands its workers read-only maps of files
+        data = np.array(data, order="C")
     made = cls.__new__(cls)
     made._data, made._node, made._memory, made._grad, made.name = data, None, None, grad, name
     if requires_grad:
@@ -417,17 +423,32 @@ def _rebuild(
 
 
 class Handle:
-    """What `register_hook` returns; `remove()` takes the hook away."""
+    """What registering a hook returns; `remove()`, or the end of a `with` block, takes the hook away.
 
-    _numbers = itertools.count()
+    table    where the hooks are, by key, in the order in which they are called
+    hook     the new one
+    prepend  whether it comes first
+    """
 
-    def __init__(self, node: Node, hook: Callable[[Any], Any]):
-        self._node, self._key = node, next(Handle._numbers)
-        notes_of(node).hooks[self._key] = hook
+    __slots__ = ("_key", "_table")
+
+    def __init__(self, table: dict[Any, Any], hook: Any, prepend: bool = False):
+        self._table, self._key = table, object()  # an object stays unique when hooks are copied or pickled; a number would not
+        others = dict(table) if prepend else {}
+        if prepend:
+            table.clear()
+        table[self._key] = hook
+        table.update(others)
 
     def remove(self) -> None:
         """Take the hook away; doing so twice is no error."""
-        notes_of(self._node).hooks.pop(self._key, None)
+        self._table.pop(self._key, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
 
 
 def from_foreign(array: np.ndarray) -> Tensor:

@@ -6,39 +6,215 @@
 (5, 1)
 """
 
+import importlib
 import os
+from typing import TYPE_CHECKING
 
 from autodiff.tracing import library_folders
 
-from . import data, functional, init, optim
-from .activation import ReLU, Sigmoid, Tanh
+from . import data, functional, init, optim, utils
+from .activation import (
+    CELU,
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softmax2d,
+    Softmin,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Step,
+    Tanh,
+    Tanhshrink,
+    Threshold,
+)
 from .checkpoint import load_checkpoint, save_checkpoint
-from .container import Sequential
-from .linear import Linear
-from .loss import CrossEntropyLoss, MSELoss
+from .container import ModuleDict, ModuleList, Sequential
+from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
+from .embedding import Embedding
+from .flattening import Flatten, Unflatten
+from .linear import Bilinear, Identity, Linear
+from .loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    CrossEntropyLoss,
+    CTCLoss,
+    DiceLoss,
+    FocalLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MarginRankingLoss,
+    MSELoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    NLLLoss,
+    PairwiseDistance,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    SoftmaxFocalLoss,
+    SquaredHingeLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 from .module import Module, Parameter
+from .normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+)
+from .parameter_container import ParameterDict, ParameterList
 from .seeding import manual_seed
 from .serialization import load, save
 
 library_folders.add(os.path.dirname(os.path.abspath(__file__)) + os.sep)  # a trace names the user's line, not the library's
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "AlphaDropout",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "Bilinear",
+    "CTCLoss",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
+    "DiceLoss",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "Embedding",
+    "FeatureAlphaDropout",
+    "Flatten",
+    "FocalLoss",
+    "GaussianNLLLoss",
+    "GroupNorm",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HingeEmbeddingLoss",
+    "History",
+    "HuberLoss",
+    "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "KLDivLoss",
+    "L1Loss",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
+    "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "PReLU",
+    "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "PoissonNLLLoss",
+    "RMSNorm",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "Softmax",
+    "Softmax2d",
+    "SoftmaxFocalLoss",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "SquaredHingeLoss",
+    "Step",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
+    "Trainer",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
+    "Unflatten",
+    "callbacks",
     "data",
     "functional",
     "init",
     "load",
     "load_checkpoint",
     "manual_seed",
+    "metrics",
+    "models",
     "optim",
     "save",
     "save_checkpoint",
+    "utils",
 ]
+
+# What a hand-written training loop does without is imported when it is first asked for: its name, and the file it is in.
+_LATER = {"History": "history", "Trainer": "trainer", "callbacks": "callbacks", "metrics": "metrics", "models": "models"}
+_EXTRA = {"sklearn": "sklearn"}  # also needs a library that need not be there
+
+if TYPE_CHECKING:
+    from . import callbacks, metrics, models, sklearn
+    from .history import History
+    from .trainer import Trainer
+else:
+
+    def __getattr__(name: str) -> object:
+        file = _LATER.get(name) or _EXTRA.get(name)
+        if file is not None:
+            module = importlib.import_module(f"{__name__}.{file}")
+            return module if file == name else getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return [*globals(), *_LATER]

@@ -1,46 +1,32 @@
-"""`Parameter` and `Module`: what learns, and how parts make up a model.
+"""`Module`: a part of a model that can be called, trained, saved and loaded.
 
-A module's attributes are the whole truth: its parameters are those that are a `Parameter`, its children those that are
-a `Module`, its buffers those that `register_buffer` named. Knows how a model is walked, called, saved and loaded. Knows
+What it is made of is in registry.py, how a call is noted in calling.py, what a user may hang on one in hooks.py. Knows
 no layer.
 """
 
 from __future__ import annotations
 
-import contextvars
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
 from autodiff import Tensor
-from autodiff.arguments import as_array
-from autodiff.graph import Group, add_group, next_number, wrap
+from autodiff.arguments import as_dtype
+from autodiff.graph import Group, Leaf, add_group, next_number, wrap
 from autodiff.memory import log_write
+from autodiff.tensor import Handle
 
+from .calling import calling, note_parts, paths_of, say_where, structure
+from .hooks import Hooks
+from .parameter import Parameter, matching, recast, zero_gradients
+from .registry import Registry, joined
 from .state import fitting, names_differ
+
+__all__ = ["IncompatibleKeys", "Module", "Parameter", "matching", "zero_gradients"]
 
 _P = ParamSpec("_P")
 _R_co = TypeVar("_R_co", covariant=True)
-
-
-class Parameter(Tensor):
-    """A Tensor that a module learns: it requires a gradient, and assigning it to a module's attribute registers it.
-
-    data           numbers (float32 then), or an array or Tensor (its dtype); copied
-    requires_grad  False for a parameter that is frozen
-    dtype          a NumPy dtype, to choose another
-    name           for messages and drawings; the attribute's name by default
-
-    >>> Parameter([1.0, 2.0])
-    Parameter([1., 2.], shape=(2,), dtype=float32, requires_grad=True)
-    """
-
-    def __init__(self, data: Any, requires_grad: bool = True, *, dtype: npt.DTypeLike | None = None, name: str | None = None):
-        if dtype is None and not isinstance(data, (np.ndarray, np.generic, Tensor)):
-            dtype = np.float32
-        super().__init__(data, dtype=dtype, requires_grad=requires_grad, name=name)
 
 
 class IncompatibleKeys(NamedTuple):
@@ -51,7 +37,6 @@ class IncompatibleKeys(NamedTuple):
 
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
 
     class _HasForward(Protocol[_P, _R_co]):
         def forward(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
@@ -62,12 +47,7 @@ if TYPE_CHECKING:
         def __get__(self, instance: _HasForward[_P, _R_co], owner: Any = None) -> Callable[_P, _R_co]: ...
 
 
-# Path and class of all modules under the outermost one that is being called here, by id.
-_calling: contextvars.ContextVar[dict[int, tuple[str, str]] | None] = contextvars.ContextVar("nn_calling", default=None)
-_structure = 0  # raised whenever a module gets, loses or exchanges a child
-
-
-class Module:
+class Module(Registry):
     """A part of a model: parameters, buffers and other modules as attributes, and a `forward` that uses them.
 
     training  whether it is being trained (`train()`, `eval()`); True at first
@@ -86,7 +66,7 @@ class Module:
     """
 
     training: bool = True
-    _buffers: Mapping[str, bool] = {}  # name -> whether it is saved; a module with buffers has its own
+    _hooks: Hooks | None = None  # made with the first hook: a module without hooks pays nothing for them
 
     if TYPE_CHECKING:
         forward: Callable[..., Any]
@@ -98,186 +78,110 @@ class Module:
             raise NotImplementedError(f"{type(self).__name__} has no forward: define `def forward(self, x: Tensor) -> Tensor`")
 
         def __call__(self, *args, **kwargs):
-            paths = _calling.get()
+            paths = calling.get()
             token = None
             if paths is None:  # the outermost call
                 cached = self.__dict__.get("_cached_paths")
-                paths = cached[1] if cached is not None and cached[0] == _structure else self._find_paths()
+                paths = cached[1] if cached is not None and cached[0] == structure[0] else paths_of(self)
                 if len(paths) > 1:
-                    token = _calling.set(paths)
+                    token = calling.set(paths)
             first = next_number()
             try:
-                result = self.forward(*args, **kwargs)
+                hooks = self._hooks
+                result = self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
             except Exception as error:
-                _say_where(error, self, paths)
+                say_where(error, self, paths)
                 raise
             finally:
                 if token is not None:
-                    _calling.reset(token)
+                    calling.reset(token)
             if isinstance(result, Tensor):
                 node = result._node
                 if node is not None and node.number > first:
                     path, title = paths.get(id(self)) or (type(self).__name__,) * 2
                     add_group(node, Group(path, title, "module", first, next_number()))
             elif result is not None:
-                _note_parts(result, self, paths, first, next_number())
+                note_parts(result, self, paths, first, next_number())
             return result
-
-    def _find_paths(self) -> dict[int, tuple[str, str]]:
-        """Return path and class of each module in here by its id: made once, and again when the structure has changed."""
-        root = type(self).__name__
-        paths = {id(module): (path or root, type(module).__name__) for path, module in self.named_modules()}
-        self.__dict__["_cached_paths"] = (_structure, paths)
-        return paths
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_cached_paths"}  # ids mean nothing in a copy
 
-    # ------------------------------------------------------------------------------------------- attributes
+    # ------------------------------------------------------------------------------------------- hooks
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        before = self.__dict__.get(name)
-        if isinstance(value, (Parameter, Module)):
-            if "." in name or not name:
-                raise ValueError(f"{type(self).__name__}: the name {name!r} must not be empty or hold a dot")
-            if isinstance(value, Parameter) and value.name is None:
-                value.name = name
-            self._forget_buffer(name)
-        elif isinstance(before, Parameter) and value is not None:
-            raise TypeError(
-                f"{type(self).__name__}.{name} is a parameter and cannot become a {type(value).__name__}. To change its values, "
-                f"write `with no_grad(): module.{name}[...] = values`; to learn something else, assign a Parameter (or None)"
-            )
-        elif isinstance(before, Module) and value is not None:
-            raise TypeError(
-                f"{type(self).__name__}.{name} is a module and cannot become a {type(value).__name__}, which would be neither "
-                "learned nor saved; assign a Module (or None), or `del` it first"
-            )
-        elif name in self._buffers and not (value is None or isinstance(value, Tensor)):
-            raise TypeError(f"{type(self).__name__}.{name} is a buffer: expected a Tensor or None, got {type(value).__name__}")
-        elif isinstance(value, (list, dict)) and any(
-            isinstance(part, (Parameter, Module)) for part in (value.values() if isinstance(value, dict) else value)
-        ):
-            warnings.warn(
-                f"{type(self).__name__}.{name} is a {type(value).__name__} that holds modules or parameters: they are not "
-                "registered, so neither learned nor saved. Use nn.Sequential or an attribute for each; a tuple says it is meant",
-                UserWarning,
-                stacklevel=2,
-            )
-        if isinstance(value, Module) or isinstance(before, Module):
-            _note_structure()
-        object.__setattr__(self, name, value)
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> Handle:
+        """Call `hook(module, args)` before each `forward`; what it returns, if anything, replaces the positional arguments.
 
-    def __delattr__(self, name: str) -> None:
-        if isinstance(self.__dict__.get(name), Module):
-            _note_structure()
-        object.__delattr__(self, name)
-        self._forget_buffer(name)
+        hook         returns None, the new arguments as a tuple, or a single one
+        prepend      run it before the hooks that are there already
+        with_kwargs  call `hook(module, args, kwargs)`, which returns None or both anew: `(args, kwargs)`
 
-    def _forget_buffer(self, name: str) -> None:
-        if name in self._buffers:
-            self._buffers = {key: saved for key, saved in self._buffers.items() if key != name}
+        Returns a handle; its `remove()`, or the end of a `with` block, takes the hook away.
 
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Set a parameter by its name; None stands for a parameter that this module does without."""
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"register_parameter: '{name}' must be a Parameter or None, got {type(param).__name__}")
-        self._check_new(name)
-        setattr(self, name, param)
-
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Set a Tensor that belongs to the state but is not learned, such as a running mean.
-
-        persistent  whether it is part of `state_dict()`
+        >>> from nn import ReLU
+        >>> module = ReLU()
+        >>> with module.register_forward_pre_hook(lambda module, args: (args[0] + 1,)):
+        ...     module(Tensor([-0.5])).tolist()
+        [0.5]
         """
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: '{name}' must be a Tensor or None, got {type(tensor).__name__}")
-        if name not in self._buffers:
-            self._check_new(name)
-        self._buffers = {**self._buffers, name: persistent}
-        setattr(self, name, tensor)
+        return Handle(self._own_hooks(hook).before, (hook, with_kwargs), prepend)
 
-    def add_module(self, name: str, module: Module) -> None:
-        """Set a child by its name."""
-        if not isinstance(module, Module):
-            raise TypeError(f"add_module: '{name}' must be a Module, got {type(module).__name__}")
-        if not isinstance(self.__dict__.get(name), Module):
-            self._check_new(name)
-        setattr(self, name, module)
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> Handle:
+        """Call `hook(module, args, output)` after each `forward`; what it returns, if anything, replaces the output.
 
-    def _check_new(self, name: str) -> None:
-        if "." in name or not name:
-            raise ValueError(f"{type(self).__name__}: the name {name!r} must not be empty or hold a dot")
-        if self.__dict__.get(name) is not None or hasattr(type(self), name):
-            raise KeyError(f"{type(self).__name__} has an attribute '{name}' already")
+        prepend      run it before the hooks that are there already
+        with_kwargs  call `hook(module, args, kwargs, output)`
+        always_call  call it after an error too, with the output None; errors of its own are then warnings
 
-    # ------------------------------------------------------------------------------------------- walking the model
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield the modules right below this one with their names, each once."""
-        seen = set()
-        for name, value in tuple(self.__dict__.items()):
-            if isinstance(value, Module) and id(value) not in seen:
-                seen.add(id(value))
-                yield name, value
-
-    def children(self) -> Iterator[Module]:
-        """Yield the modules right below this one."""
-        return (module for _, module in self.named_children())
-
-    def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield this module (path "") and all below it with their dotted paths, each once, parents first."""
-        seen: set[int] = set()
-        waiting: list[tuple[str, Module]] = [("", self)]
-        while waiting:
-            path, module = waiting.pop()
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield path, module
-                below = [(_joined(path, name), child) for name, child in module.named_children()]
-                waiting.extend(reversed(below))
-
-    def modules(self) -> Iterator[Module]:
-        """Yield this module and all below it, each once."""
-        return (module for _, module in self.named_modules())
-
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield all parameters with their dotted names; one that is shared comes once, under its first name.
-
-        >>> from nn import Linear, Sequential
-        >>> [name for name, _ in Sequential(Linear(2, 3), Linear(3, 1)).named_parameters()]
-        ['0.weight', '0.bias', '1.weight', '1.bias']
+        Returns a handle; its `remove()`, or the end of a `with` block, takes the hook away.
         """
-        seen = set()
-        for path, module in self.named_modules():
-            for name, value in tuple(module.__dict__.items()):
-                if isinstance(value, Parameter) and id(value) not in seen:
-                    seen.add(id(value))
-                    yield _joined(path, name), value
+        return Handle(self._own_hooks(hook).after, (hook, with_kwargs, always_call), prepend)
 
-    def parameters(self) -> Iterator[Parameter]:
-        """Yield all parameters, each once."""
-        return (parameter for _, parameter in self.named_parameters())
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs of a call are known.
 
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield all buffers with their dotted names."""
-        for path, module in self.named_modules():
-            for name in module._buffers:
-                if module.__dict__[name] is not None:
-                    yield _joined(path, name), module.__dict__[name]
+        hook     gets two tuples: the gradients of the positional arguments, and of the outputs (None where there is none); what
+                 it returns, if anything, replaces grad_input. They are read-only
+        prepend  run it before the hooks that are there already
 
-    def buffers(self) -> Iterator[Tensor]:
-        """Yield all buffers."""
-        return (buffer for _, buffer in self.named_buffers())
+        Where no argument requires a gradient it is called with the gradients of the outputs known. The output must be a Tensor or
+        a tuple of them. Returns a handle; its `remove()`, or the end of a `with` block, takes the hook away.
 
-    def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call `function` with each module in here, children first; return the module."""
+        >>> from nn import ReLU
+        >>> module, x = ReLU(), Tensor([-1.0, 1.0], requires_grad=True)
+        >>> with module.register_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 10,)):
+        ...     module(x).sum().backward()
+        >>> x.grad.tolist()
+        [0.0, 10.0]
+        """
+        return Handle(self._own_hooks(hook).backward, hook, prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_output)` when the gradients of the outputs of a call are known.
+
+        What it returns, if anything, replaces them. Else as `register_full_backward_hook`.
+        """
+        return Handle(self._own_hooks(hook).backward_before, hook, prepend)
+
+    def _own_hooks(self, hook: Any) -> Hooks:
+        if not callable(hook):
+            raise TypeError(f"{type(self).__name__}: a hook must be a function, got {type(hook).__name__}")
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks
+
+    # ------------------------------------------------------------------------------------------- modes, dtypes, gradients
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` with each module in here, children first; return the module."""
         for module in self.children():
-            module.apply(function)
-        function(self)
+            module.apply(fn)
+        fn(self)
         return self
-
-    # ------------------------------------------------------------------------------------------- modes and gradients
 
     def train(self, mode: bool = True) -> Self:
         """Say that the model is being trained (it changes dropout and batch normalisation); return the module."""
@@ -299,9 +203,51 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
+    def to(self, dtype: Any) -> Self:
+        """Give all floating parameters and buffers, and their gradients, another dtype, where they are; return the module.
+
+        dtype  floating or complex, as NumPy names it; or a Tensor, whose dtype is meant. "cpu" changes nothing: there is no other
+               device
+
+        Optimizers, ties and hooks stay as they are. Integers stay integers, and complex numbers stay complex.
+
+        >>> from nn import Linear
+        >>> Linear(2, 3).to("float64").weight.dtype
+        dtype('float64')
+        """
+        if isinstance(dtype, Tensor):
+            dtype = dtype.dtype
+        elif isinstance(dtype, str) and dtype == "cpu":
+            return self
+        wanted = as_dtype(dtype, "to")
+        if wanted.kind not in "fc":
+            raise TypeError(f"to: a module computes with floating or complex numbers, expected such a dtype, got {wanted}")
+        kinds = "fc" if wanted.kind == "c" else "f"
+        for module in self.modules():
+            for name, value in tuple(module.__dict__.items()):
+                if not (isinstance(value, Parameter) or name in module._buffers) or value is None or value.dtype.kind not in kinds:
+                    continue
+                if value._node is None or isinstance(value._node, Leaf):
+                    recast(value, wanted)
+                else:  # a buffer that is the result of recorded operations
+                    setattr(module, name, value.astype(wanted))
+        return self
+
+    def float(self) -> Self:
+        """Give all floating parameters and buffers the dtype float32; return the module."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Give all floating parameters and buffers the dtype float64; return the module."""
+        return self.to(np.float64)
+
+    def half(self) -> Self:
+        """Give all floating parameters and buffers the dtype float16; return the module."""
+        return self.to(np.float16)
+
     # ------------------------------------------------------------------------------------------- the state
 
-    def _state(self) -> dict[str, Tensor]:
+    def _state(self, prefix: str = "") -> dict[str, Tensor]:
         """Return parameters and saved buffers themselves under all their names, as PyTorch orders them."""
         state: dict[str, Tensor] = {}
 
@@ -309,22 +255,23 @@ class Module:
             values = module.__dict__
             saved = [name for name, persistent in module._buffers.items() if persistent and values[name] is not None]
             for name in [*(name for name, value in values.items() if isinstance(value, Parameter)), *saved]:
-                state[_joined(path, name)] = values[name]
-            for name, child in values.items():
-                if isinstance(child, Module):  # a shared one under each of its names
-                    collect(child, _joined(path, name))
+                state[joined(path, name)] = values[name]
+            for name, child in module._parts():  # a shared one under each of its names
+                collect(child, joined(path, name))
 
         collect(self, "")
-        return state
+        return {prefix + name: tensor for name, tensor in state.items()} if prefix else state
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return a copy of every parameter and buffer by its dotted name, untracked.
+    def state_dict(self, *, prefix: str = "") -> dict[str, Tensor]:
+        """Return a copy of every parameter and buffer by its dotted name, untracked; a shared one under each of its names.
+
+        prefix  what all names begin with
 
         >>> from nn import Linear
         >>> {name: value.shape for name, value in Linear(2, 3).state_dict().items()}
         {'weight': (3, 2), 'bias': (3,)}
         """
-        return {name: wrap(tensor._data.copy()) for name, tensor in self._state().items()}
+        return {name: wrap(tensor._data.copy()) for name, tensor in self._state(prefix).items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
         """Write saved values into the parameters and buffers, in place; all of them or, after an error, none.
@@ -361,65 +308,9 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        children = [f"({name}): {child!r}" for name, child in self.__dict__.items() if isinstance(child, Module)]
+        children = [f"({name}): {child!r}" for name, child in self._parts()]
         extra = self.extra_repr()
         if not children:
             return f"{type(self).__name__}({extra})"
         lines = "\n".join(([extra] if extra else []) + children)
         return f"{type(self).__name__}(\n  " + lines.replace("\n", "\n  ") + "\n)"
-
-
-def _note_structure() -> None:
-    global _structure
-    _structure += 1
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _note_parts(result: Any, module: Module, paths: dict[int, tuple[str, str]], first: int, last: int) -> None:
-    """Note the call of `module` at each Tensor in a result of several parts."""
-    if isinstance(result, Tensor):
-        if result._node is not None and result._node.number > first:
-            path, title = paths.get(id(module)) or (type(module).__name__,) * 2
-            add_group(result._node, Group(path, title, "module", first, last))
-    elif isinstance(result, (tuple, list, dict)):
-        for part in result.values() if isinstance(result, dict) else result:
-            _note_parts(part, module, paths, first, last)
-
-
-def _say_where(error: Exception, module: Module, paths: dict[int, tuple[str, str]]) -> None:
-    """Add the path of `module` to `error`, unless a module further inside has done so."""
-    if not getattr(error, "_module_named", False):
-        path, title = paths.get(id(module)) or (type(module).__name__,) * 2
-        root, _ = next(iter(paths.values()))  # the outermost module comes first
-        error.add_note(f"in {title}" if path in (title, root) else f"in {root}.{path} ({title})")
-        error._module_named = True  # type: ignore[attr-defined]
-
-
-def zero_gradients(parameters: Any, set_to_none: bool) -> None:
-    """Drop the gradients of `parameters`, or set them to zeros."""
-    for parameter in parameters:
-        if set_to_none or parameter._grad is None:
-            parameter._grad = None
-        else:
-            parameter._grad = wrap(np.zeros_like(parameter._data))
-
-
-def matching(x: Any, parameter: Tensor) -> Any:
-    """Return a layer's input in the dtype of its parameter, recorded where it is tracked."""
-    dtype = parameter._data.dtype
-    given = x._data.dtype if isinstance(x, Tensor) else getattr(x, "dtype", None)
-    if given is dtype:
-        return x
-    if not isinstance(x, Tensor):
-        x = as_array(x, "the input of a layer")
-    if x.dtype.kind == "c" and dtype.kind != "c":
-        raise TypeError(f"the input is complex ({x.dtype}), the layer real ({dtype}); give its real part or its modulus")
-    if x.dtype == dtype:
-        return x
-    cast = x.astype(dtype)
-    if isinstance(x, Tensor):
-        cast.name = x.name
-    return cast

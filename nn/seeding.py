@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar, Token
+from typing import Any
+
 import numpy as np
 
 _generator: np.random.Generator | None = None
+_numbered: ContextVar[Draws | None] = ContextVar("nn_numbered_draws", default=None)
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -35,6 +39,67 @@ def generator_or_default(generator: np.random.Generator | None) -> np.random.Gen
                 "numpy.random.default_rng(seed)"
             )
         return generator
+    numbered = _numbered.get()
+    if numbered is not None:
+        return numbered.generator()
     if _generator is None:
         _generator = np.random.default_rng()
     return _generator
+
+
+class Draws:
+    """Random numbers that depend on a seed and on the number of what is being made, and on nothing else.
+
+    Inside `with Draws(seed) as draws`, the default generator is the one of `draws.number`, so that a sample's random
+    numbers are the same whoever makes it, and in whatever order. Counter-based (Philox), and made only when asked for.
+
+    seed  of the whole series, less than 2**64
+
+    >>> with Draws(5) as draws:
+    ...     draws.number = 7
+    ...     first = generator_or_default(None).random()
+    ...     draws.number = 8
+    ...     other = generator_or_default(None).random()
+    ...     draws.number = 7
+    ...     again = generator_or_default(None).random()
+    >>> first == again, first == other
+    (True, False)
+    """
+
+    __slots__ = ("_bits", "_generator", "_number", "_ready", "_start", "_token", "seed")
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self._number, self._ready = 0, False
+        self._generator: np.random.Generator | None = None
+        self._token: Token[Draws | None] | None = None
+
+    @property
+    def number(self) -> int:
+        """Which of the series is drawn from; setting it begins that one anew."""
+        return self._number
+
+    @number.setter
+    def number(self, number: int) -> None:
+        self._number, self._ready = number, False
+
+    def generator(self) -> np.random.Generator:
+        """Return the generator of the present number."""
+        if self._generator is None:
+            self._bits = np.random.Philox(key=np.array([self.seed, 0], np.uint64))
+            self._start: Any = self._bits.state
+            self._generator = np.random.Generator(self._bits)
+        if not self._ready:
+            self._start["state"]["key"][1] = self._number
+            self._bits.state = self._start  # five times faster than a new generator
+            self._ready = True
+        return self._generator
+
+    def __enter__(self) -> Draws:
+        self._token = _numbered.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _numbered.reset(self._token)
+            self._token = None

@@ -211,8 +211,12 @@ def documented() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["autodiff", "autodiff.linalg", "autodiff.drawing", "nn", "nn.functional", "nn.init", "nn.optim", "nn.data"]
-)
+    "name",
+    [
+        "autodiff", "autodiff.linalg", "autodiff.drawing", "nn", "nn.functional", "nn.init", "nn.optim", "nn.optim.lr_scheduler",
+        "nn.optim.swa_utils", "nn.utils", "nn.data", "nn.data.transforms", "nn.metrics", "nn.callbacks", "nn.models",
+    ],
+)  # fmt: skip
 def test_reference_is_complete(name: str) -> None:
     module = importlib.import_module(name)
     found, public = documented().get(name, set()), public_names(module)

@@ -14,7 +14,7 @@ from autodiff.recording import FUNCTIONS, OPERATIONS, UFUNCS, Operation
 
 from .samples import SAMPLES, Row, Sample, backward, gradients_of, outputs, random_cotangents
 
-for family in ("elementwise", "reduction", "shape", "linear_algebra"):
+for family in ("elementwise", "reduction", "shape", "linear_algebra", "special"):
     importlib.import_module(f".ops.rows_{family}", __package__)
 
 CASES = [

@@ -40,16 +40,30 @@ def add_at(buffer: np.ndarray, index: Any, g: Any) -> None:
 def _add_repeated(buffer: np.ndarray, index: Any, g: Any) -> None:
     rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and rows.size > 64 and buffer.ndim > 1:
-        # Rows of a table: sorting and adding up runs is faster than np.add.at.
         rows = rows.astype(np.intp)  # a small integer type may not hold the length
         rows = np.where(rows < 0, rows + len(buffer), rows).ravel()
-        order = np.argsort(rows, kind="stable")
-        ordered = rows[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         g = np.broadcast_to(g, (*np.shape(index if not isinstance(index, tuple) else index[0]), *buffer.shape[1:]))
-        buffer[ordered[starts]] += np.add.reduceat(g.reshape(len(rows), *buffer.shape[1:])[order], starts, axis=0)
+        _add_rows(buffer, rows, g.reshape(len(rows), *buffer.shape[1:]))
     else:
         np.add.at(buffer, index, g)
+
+
+def _add_rows(buffer: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
+    """Add each row of `g` to the row of `buffer` that `rows` names for it; several times faster than np.add.at."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    lengths = np.diff(starts, append=len(rows))
+    often = lengths > 16
+    for start, length in zip(starts[often].tolist(), lengths[often].tolist()):
+        buffer[ordered[start]] += g.take(order[start : start + length], 0).sum(axis=0)
+    starts, lengths = starts[~often], lengths[~often]
+    turn = 0
+    while len(starts):  # the first gradient of every row, the second of those that have two, and so on: no row twice in a turn
+        buffer[ordered[starts]] += g.take(order[starts + turn], 0)
+        turn += 1
+        more = lengths > turn
+        starts, lengths = starts[more], lengths[more]
 
 
 @operation(view=True)

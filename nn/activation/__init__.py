@@ -1,7 +1,84 @@
 """Activations: each function beside its derivative, and its Module below."""
 
-from .normalizing import log_softmax, softmax
-from .rectified import ReLU, relu
-from .saturating import Sigmoid, Tanh, sigmoid, tanh
+from .exponential import CELU, ELU, SELU, LogSigmoid, Softplus, celu, elu, logsigmoid, selu, softplus
+from .gated import GELU, GLU, Hardswish, Mish, SiLU, gelu, glu, hardswish, mish, silu
+from .normalizing import LogSoftmax, Softmax, Softmax2d, Softmin, log_softmax, softmax, softmin
+from .rectified import (
+    Hardtanh,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RReLU,
+    Threshold,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    threshold,
+)
+from .saturating import Hardsigmoid, Sigmoid, Softsign, Tanh, hardsigmoid, sigmoid, softsign, tanh
+from .shrinking import Hardshrink, Softshrink, Tanhshrink, hardshrink, softshrink, tanhshrink
+from .stepping import Step, step
 
-__all__ = ["ReLU", "Sigmoid", "Tanh", "log_softmax", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "PReLU",
+    "RReLU",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Step",
+    "Tanh",
+    "Tanhshrink",
+    "Threshold",
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "step",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+]

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import Tensor, elementwise
+from autodiff import Tensor, elementwise, fused
 from autodiff import tanh as _tanh
+from autodiff.ops.elementwise import selected
 
 from ..module import Module
+from .pointwise import real, times_slope, value_and_slope
 
 tanh: Callable[[Any], Tensor] = _tanh
 
@@ -25,6 +27,8 @@ class Tanh(Module):
     def forward(self, x: Tensor) -> Tensor:
         return tanh(x)
 
+
+# ------------------------------------------------------------------------------------------------ sigmoid
 
 _INT = np.dtype(int)
 
@@ -59,3 +63,66 @@ class Sigmoid(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return sigmoid(x)
+
+
+hardsigmoid: Callable[[Any], Tensor] = elementwise(
+    lambda x: (np.clip(real(x), -3, 3) + 3) / 6,
+    lambda g, x: selected(g / 6, (x > -3) & (x < 3)),
+    name="hardsigmoid",
+    doc="""Return min(max(x + 3, 0), 6) / 6 element by element; the derivative at -3 and at 3 is 0.
+
+    Source: Howard et al., "Searching for MobileNetV3", 2019.
+
+    >>> from nn.functional import hardsigmoid
+    >>> hardsigmoid(Tensor([-4.0, 0.0, 4.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """,
+)
+
+
+class Hardsigmoid(Module):
+    """min(max(x + 3, 0), 6) / 6, element by element: the sigmoid in three straight lines.
+
+    >>> nn.Hardsigmoid()(Tensor([-4.0, 0.0, 4.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return hardsigmoid(x)
+
+
+# ------------------------------------------------------------------------------------------------ softsign
+
+
+def _softsign_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None) -> None:
+    np.clip(x, -1e30, 1e30, out=y)  # inf / inf would be nan; from 1e30 on, the value is 1 in any case
+    slope = np.abs(y)
+    slope += 1
+    np.reciprocal(slope, out=slope)
+    y *= slope
+    if d is not None:
+        np.multiply(slope, slope, out=d)
+
+
+@fused(forward=value_and_slope(_softsign_kernel), backward=times_slope)
+def softsign(input: Any) -> Any:
+    """Return x / (1 + |x|) element by element: between -1 and 1, and slower to get there than tanh.
+
+    Source: Bergstra et al., "Quadratic polynomials learn better image features", 2009.
+
+    >>> from nn.functional import softsign
+    >>> softsign(Tensor([-1.0, 0.0, 3.0])).tolist()
+    [-0.5, 0.0, 0.75]
+    """
+    return input / (1 + np.abs(input))
+
+
+class Softsign(Module):
+    """x / (1 + |x|), element by element.
+
+    >>> nn.Softsign()(Tensor([-1.0, 3.0])).tolist()
+    [-0.5, 0.75]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return softsign(x)

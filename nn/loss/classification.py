@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from autodiff import Tensor, asarray, fused, logsumexp, scatter_add
+from autodiff import Tensor, asarray, fused, logsumexp
 
-from ..activation import log_softmax
 from ..constants import ones, row_starts
 from ..module import Module
-from .targets import REDUCTIONS, no_mean, reduced, reduced_fast, unknown_reduction
+from .targets import (
+    REDUCTIONS,
+    as_rows,
+    check_range,
+    class_indices,
+    class_weights,
+    no_mean,
+    reduced,
+    reduced_by_class,
+    reduced_fast,
+    target_shape,
+    unknown_reduction,
+)
 
 # ------------------------------------------------------------------------------------------------ cross-entropy
 
@@ -46,7 +56,8 @@ def _cross_entropy_of_classes(x: Any, classes: Any, reduction: Any) -> Any:
 
 
 def _probabilities_forward(x: np.ndarray, q: np.ndarray, reduction: str) -> Any:
-    log_p = log_softmax.operation.forward(x)
+    log_p = x - np.maximum.reduce(x, 1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).dot(ones(x.shape[1], x.dtype)))[:, None]
     log_p[(q == 0) & (x == -np.inf)] = 0
     losses = np.vecdot(q, log_p)
     return reduced_fast(np.negative(losses, out=losses), reduction), (np.exp(log_p) * (x != -np.inf), log_p, q, reduction)
@@ -118,7 +129,7 @@ def cross_entropy(
         raise unknown_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies between 0 and 1, got {label_smoothing}")
-    weights = None if weight is None else _class_weights(weight, x)
+    weights = class_weights("cross_entropy", weight, x)
     if raw.dtype.kind in "iu":
         return _by_classes(x, raw, weights, ignore_index, reduction, label_smoothing)
     return _by_probabilities(x, target, raw, weights, reduction, label_smoothing)
@@ -127,48 +138,17 @@ def cross_entropy(
 def _by_classes(
     x: Tensor, raw: np.ndarray, weights: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
 ) -> Tensor:
-    shape = x.shape
-    expected = _target_shape(shape)
-    if raw.shape != expected:
-        cure = ""
-        if raw.shape == shape:
-            cure = "; give a one-hot target as class indices, target.argmax(1), or as floating probabilities, target.astype(float)"
-        elif raw.size == math.prod(expected):
-            cure = f"; write target.reshape({expected})"
-        raise ValueError(f"cross_entropy: class indices for an input of shape {shape} have shape {expected}, got {raw.shape}{cure}")
-    x, classes = _as_rows(x), raw.reshape(-1)
-    counted = _counted(classes, x.shape[1], ignore_index)
-    classes = classes.astype(np.intp, copy=False)  # only now: what does not fit into an intp is no class
-    if len(counted) < len(classes):
-        x, classes = x[counted], classes[counted]
-    if reduction == "mean" and not len(classes):
-        raise no_mean("cross_entropy", "the batch is empty, or every target ignored")
-    within = reduction if weights is None else "none"  # what the operation itself may reduce
+    rows, classes, positions = class_indices("cross_entropy", x, raw, ignore_index, reduction)
+    if weights is None and reduction != "none" and not label_smoothing:
+        return _cross_entropy_of_classes(rows, classes, reduction)
     if label_smoothing:
-        q: Any = _smoothed(np.eye(x.shape[1], dtype=x.dtype)[classes], label_smoothing)
-        losses: Tensor = _cross_entropy_of_probabilities(x, q if weights is None else q * weights, within)
+        q: Any = _smoothed(np.eye(rows.shape[1], dtype=x.dtype)[classes], label_smoothing)
+        losses: Tensor = _cross_entropy_of_probabilities(rows, q if weights is None else q * weights, "none")
     else:
-        losses = _cross_entropy_of_classes(x, classes, within)
+        losses = _cross_entropy_of_classes(rows, classes, "none")
         if weights is not None:
             losses = losses * weights[classes]
-    if reduction == "none":
-        return scatter_add(losses, counted, (raw.size,)).reshape(raw.shape)
-    if weights is None:
-        return losses
-    return losses.sum() / weights[classes].sum() if reduction == "mean" else losses.sum()
-
-
-def _counted(classes: np.ndarray, count: int, ignore_index: int) -> np.ndarray:
-    """Return the positions of the targets that are not ignored; raise where one of them is no class."""
-    ignored = classes == ignore_index
-    bad = ~ignored & ((classes < 0) | (classes >= count))
-    if bad.any():
-        position = int(bad.argmax())
-        raise ValueError(
-            f"cross_entropy: the target {classes[position]} (at position {position}) is no class: with {count} logits a sample the "
-            f"classes are 0 to {count - 1}" + ("; ignore_index says which targets to leave out" if classes[position] < 0 else "")
-        )
-    return np.flatnonzero(~ignored)
+    return reduced_by_class("cross_entropy", losses, weights, classes, positions, raw.shape, reduction)
 
 
 def _by_probabilities(
@@ -176,49 +156,25 @@ def _by_probabilities(
 ) -> Tensor:
     if raw.dtype.kind != "f":
         raise TypeError(f"cross_entropy: the target has dtype {raw.dtype}, expected class indices (int) or probabilities (float)")
+    expected = target_shape(x.shape)
     if raw.shape != x.shape:
-        cure = "; class indices must be integers: target.astype(int)" if raw.shape == _target_shape(x.shape) else ""
+        cure = "; class indices must be integers: target.astype(int)" if raw.shape == expected else ""
         raise ValueError(f"cross_entropy: class probabilities have the shape of the input, {x.shape}, got {raw.shape}{cure}")
-    if raw.size and not (raw.min() >= 0 and raw.max() <= 1 + 1e-6):
-        raise ValueError(f"cross_entropy: class probabilities lie between 0 and 1, got {raw.min()} to {raw.max()}")
+    check_range("cross_entropy", "class probabilities", raw, 0, 1 + 1e-6, "; counts become probabilities divided by their sum")
     q = target if isinstance(target, Tensor) else raw
-    q = _as_rows(q if q.dtype == x.dtype else q.astype(x.dtype))
+    q = as_rows(q if q.dtype == x.dtype else q.astype(x.dtype))
     if reduction == "mean" and not q.shape[0]:
         raise no_mean("cross_entropy", "the batch is empty")
     if label_smoothing:
         q = _smoothed(q, label_smoothing)
     if weights is not None:
         q = q * weights
-    losses: Tensor = _cross_entropy_of_probabilities(_as_rows(x), q, reduction)
-    return losses.reshape(_target_shape(x.shape)) if reduction == "none" else losses
-
-
-def _target_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[:1] + shape[2:] if len(shape) > 1 else ()
+    losses: Tensor = _cross_entropy_of_probabilities(as_rows(x), q, reduction)
+    return losses.reshape(expected) if reduction == "none" else losses
 
 
 def _smoothed(q: Any, label_smoothing: float) -> Any:
     return q * (1 - label_smoothing) + label_smoothing / q.shape[1]
-
-
-def _as_rows(x: Any) -> Any:
-    """Return (C,) as (1, C) and (N, C, d1, ...) as (N d1 ..., C)."""
-    if x.ndim == 2:
-        return x
-    if x.ndim == 1:
-        return x.reshape((1, -1))
-    moved = np.moveaxis(x, 1, -1)
-    return moved.reshape((math.prod(moved.shape[:-1]), moved.shape[-1]))
-
-
-def _class_weights(weight: Any, x: Tensor) -> Tensor:
-    weights = asarray(weight)
-    if weights.dtype.kind not in "biuf":
-        raise TypeError(f"cross_entropy: weight has dtype {weights.dtype}, expected real numbers")
-    count = x.shape[1] if x.ndim > 1 else x.shape[0]
-    if weights.shape != (count,):
-        raise ValueError(f"cross_entropy: weight has shape {weights.shape}, expected ({count},), one number for each class")
-    return weights if weights.dtype == x.dtype else weights.astype(x.dtype)
 
 
 class CrossEntropyLoss(Module):
@@ -238,3 +194,78 @@ class CrossEntropyLoss(Module):
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
         return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+# ------------------------------------------------------------------------------------------------ negative log-likelihood
+
+
+def _likelihood_forward(x: np.ndarray, classes: np.ndarray, reduction: str) -> Any:
+    flat = row_starts(*x.shape) + classes
+    return reduced_fast(-x.reshape(-1).take(flat), reduction), (flat, x.shape, reduction)
+
+
+def _likelihood_backward(g: Any, kept: Any, needs: Any) -> Any:
+    flat, shape, reduction = kept
+    d = np.zeros(shape, g.dtype)
+    d.reshape(-1)[flat] = -g / len(flat) if reduction == "mean" else -g
+    return d, None, None
+
+
+@fused(forward=_likelihood_forward, backward=_likelihood_backward, name="nll_loss")
+def _likelihood_of_classes(x: Any, classes: Any, reduction: Any) -> Any:
+    return reduced(-x[np.arange(len(classes)), classes], reduction)
+
+
+def nll_loss(input: Tensor, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    """Return the negative log-likelihood of classes, -input[target], where the input is log-probabilities already.
+
+    input         log-probabilities, of `log_softmax` for example: (N, C), or (C,), or (N, C, d1, ...)
+    target        class indices 0 to C-1: (N,), or (), or (N, d1, ...)
+    weight        (C,), how much each class counts; the mean is then weighted too
+    ignore_index  samples of this class index do not count
+
+    `cross_entropy` takes logits instead, in one step. Raises ValueError or TypeError where shape, range or dtype of the
+    target do not fit.
+
+    >>> log_p = np.log([[0.5, 0.5], [0.9, 0.1]])
+    >>> nll_loss(Tensor(log_p), [0, 1], reduction="none").tolist()
+    [0.6931471805599453, 2.3025850929940455]
+    """
+    x = input if isinstance(input, Tensor) else asarray(input)
+    if x.dtype.kind != "f":
+        raise TypeError(f"nll_loss: the input has dtype {x.dtype}, expected floating log-probabilities")
+    if not x.ndim:
+        raise ValueError("nll_loss: the input is a single number; expected shape (N, C), or (C,) for one sample")
+    if reduction not in REDUCTIONS:
+        raise unknown_reduction("nll_loss", reduction)
+    weights = class_weights("nll_loss", weight, x)
+    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
+    if raw.dtype.kind not in "iu":
+        cure = "; write target.astype(int)" if raw.dtype.kind in "bf" and raw.shape == target_shape(x.shape) else ""
+        raise TypeError(f"nll_loss: the target has dtype {raw.dtype}, expected class indices (int){cure}")
+    rows, classes, positions = class_indices("nll_loss", x, raw, ignore_index, reduction)
+    if weights is None and reduction != "none":
+        return _likelihood_of_classes(rows, classes, reduction)
+    losses: Tensor = _likelihood_of_classes(rows, classes, "none")
+    if weights is not None:
+        losses = losses * weights[classes]
+    return reduced_by_class("nll_loss", losses, weights, classes, positions, raw.shape, reduction)
+
+
+class NLLLoss(Module):
+    """The negative log-likelihood of classes under log-probabilities, see `nn.functional.nll_loss`.
+
+    >>> NLLLoss()(Tensor([[-0.5, -1.0]]), [1]).item()
+    1.0
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"):
+        if reduction not in REDUCTIONS:
+            raise unknown_reduction("NLLLoss", reduction)
+        self.register_buffer("weight", None if weight is None else asarray(weight))
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .flat import Run
-from .optimizer import Optimizer, check_at_least_zero
+from .optimizer import Optimizer, check_at_least_zero, penalized
 
 
 class SGD(Optimizer):
@@ -65,22 +65,27 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov needs a momentum above 0, and no dampening")
 
     def _update(self, group: dict[str, Any], run: Run, gradient: np.ndarray) -> None:
-        momentum, weight_decay = group["momentum"], group["weight_decay"]
-        lr, mu, share, decay = run.numbers(group["lr"], momentum, 1 - group["dampening"], weight_decay)
-        first = momentum and "momentum_buffer" not in run.state
-        velocity = run.array("momentum_buffer") if momentum else run.values
-        for p, g, v, t in run.blocks(run.values, gradient, velocity, work=1):
-            if weight_decay:
-                np.multiply(p, decay, out=t)
-                g = np.subtract(t, g, out=t) if group["maximize"] else np.add(t, g, out=t)
-            elif group["maximize"]:
-                g = np.negative(g, out=t)
-            if momentum:
-                if first:
-                    v[...] = g
-                else:
-                    v *= mu
-                    v += g * share if group["dampening"] else g
-                g = v * mu + g if group["nesterov"] else v
-            np.multiply(g, lr, out=t)
+        momentum, nesterov = group["momentum"], group["nesterov"]
+        changed, dampened = group["weight_decay"] or group["maximize"], group["dampening"]
+        lr, mu, share, decay = run.numbers(group["lr"], momentum, 1 - dampened, group["weight_decay"])
+        if not momentum:
+            for g, p, t in run.blocks(gradient, work=1):
+                np.multiply(penalized(g, p, decay, group, t) if changed else g, lr, out=t)
+                p -= t
+            return
+        first = "momentum_buffer" not in run.state
+        for g, p, v, t in run.blocks(gradient, "momentum_buffer", work=1):
+            if changed:
+                g = penalized(g, p, decay, group, t)
+            if first:
+                v[...] = g
+            else:
+                v *= mu
+                v += g * share if dampened else g
+            if nesterov:
+                np.multiply(g, lr, out=t)
+                p -= t
+                np.multiply(v, mu * lr, out=t)
+            else:
+                np.multiply(v, lr, out=t)
             p -= t

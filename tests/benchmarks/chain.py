@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .work import Row, Work
+from .work import OPERATIONS, Row, Work
 
 ROUNDS = 25
 X = np.linspace(-0.5, 0.5, 4)
@@ -81,6 +81,7 @@ def mygrad() -> Work:
 
 
 ROW = Row(
+    table=OPERATIONS,
     title="chain of 100 on 4 elements",
     tolerance=1e-10,
     makers={"ours": ours, "torch": torch, "hips": hips, "mygrad": mygrad},

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .work import Row, Work
+from .work import OPERATIONS, Row, Work
 
 SHAPE = (1000, 100)
 V = np.linspace(-1.0, 1.0, SHAPE[1])
@@ -60,6 +60,7 @@ def mygrad() -> Work:
 
 
 ROW = Row(
+    table=OPERATIONS,
     title="filling (1000, 100) by rows",
     tolerance=1e-10,
     makers={"ours": ours, "torch": torch, "mygrad": mygrad},

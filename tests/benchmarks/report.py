@@ -1,15 +1,16 @@
-"""The table, in plain text: one line for each row and number of threads."""
+"""The tables, in plain text: one line for each row and number of threads."""
 
 from __future__ import annotations
 
 import math
+import statistics
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from .engines import ENGINES, OURS, PEERS, PYTORCH_FUSED
-from .targets import verdicts
+from .engines import ENGINES, LIBRARIES, OURS
+from .targets import Found, standard_error, verdicts
 from .timing import Summary, ratio, summary
 
 WIDTH = 120
@@ -20,22 +21,26 @@ _UNITS = {"s": (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)), "B": (("GB", 1e9), ("MB
 class Measurement:
     """What was measured in one row.
 
-    row      its name on the command line
-    title    its name in the table
-    threads  how many; None where it makes no difference
-    unit     s or B
-    samples  by library, one number a round
-    why_not  by library, why it has no number
-    how      how it was measured, where there is more than one way
+    row         its name on the command line
+    table       the title of its table
+    title       its name there
+    threads     how many; None where it makes no difference
+    unit        s or B
+    samples     by library, one number a round
+    why_not     by library, why it has no number
+    how         how it was measured, where there is more than one way
+    accuracies  of fits: by library, the share that each got right
     """
 
     row: str
+    table: str
     title: str
     threads: int | None
     unit: str
     samples: Mapping[str, Sequence[float]]
-    why_not: Mapping[str, str]
+    why_not: Mapping[str, str] = field(default_factory=dict)
     how: str = ""
+    accuracies: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def ours(self) -> Summary:
@@ -47,7 +52,8 @@ class Measurement:
 
     @property
     def verdicts(self) -> list[str]:
-        return verdicts(self.row, {key: found.median for key, found in self.ratios.items()}, self.ours.median)
+        ratios = {key: found.median for key, found in self.ratios.items()}
+        return verdicts(self.row, Found(self.ours.median, ratios, self.accuracies))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -57,6 +63,7 @@ class Measurement:
             "unit": self.unit,
             "samples": {key: list(values) for key, values in self.samples.items()},
             "ratios": {key: {"median": found.median, "spread": found.spread} for key, found in self.ratios.items()},
+            "accuracies": {key: list(values) for key, values in self.accuracies.items()},
             "how": self.how,
             "targets": self.verdicts,
         }
@@ -86,25 +93,33 @@ def heading(about: Mapping[int, Mapping[str, Any]], load: tuple[float, float]) -
     return "\n".join(lines)
 
 
+def tables(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Yield one table after the other, each with its title above it."""
+    for title in dict.fromkeys(found.table for found in measurements):
+        yield f"{title}\n\n{table([found for found in measurements if found.table == title])}"
+
+
 def table(measurements: Sequence[Measurement]) -> str:
-    """Return the aligned table: our own value, then how many times as much each peer needs."""
-    header = ["work", "thr", "ours", *(peer.title.split()[0] for peer in PEERS), "target"]
-    rows = [header]
-    for found in measurements:
-        ratios = found.ratios
-        cells = [found.title, str(found.threads or ""), amount(found.ours.median, found.unit)]
-        cells += [times(ratios[peer.key]) if peer.key in ratios else "-" for peer in PEERS]
-        first, *others = found.verdicts or [""]
-        rows.append([*cells, first])
-        rows += [[*[""] * len(cells), verdict] for verdict in others]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    lines = ["  ".join(map(_aligned, row, widths, range(len(header)))).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+    """Return an aligned table: our own value, then how many times as much each other library needs."""
+    ratios = [found.ratios for found in measurements]
+    others = [engine for key, engine in ENGINES.items() if any(key in found for found in ratios)]
+    rows = [["work", "thr", "ours", *(engine.column for engine in others), "target"]]
+    for found, by_key in zip(measurements, ratios, strict=True):
+        lines = [[found.title, str(found.threads or ""), amount(found.ours.median, found.unit)]]
+        lines[0] += [times(by_key[engine.key]) if engine.key in by_key else "-" for engine in others]
+        if found.accuracies:
+            rates = [found.accuracies.get(engine.key) for engine in (OURS, *others)]
+            lines.append(["  accuracy", "", *("-" if rate is None else percent(rate) for rate in rates)])
+        verdicts = found.verdicts or [""]
+        lines += [[""] * len(lines[0]) for _ in verdicts[len(lines) :]]
+        rows += [[*line, verdict] for line, verdict in zip(lines, [*verdicts, *[""] * len(lines)])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(_aligned(cell, width, i, len(row)) for i, (cell, width) in enumerate(zip(row, widths))) for row in rows]
+    return "\n".join(line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def _aligned(cell: str, width: int, column: int) -> str:
-    return cell.rjust(width) if 1 <= column <= 2 + len(PEERS) else cell.ljust(width)
+def _aligned(cell: str, width: int, column: int, columns: int) -> str:
+    return cell.ljust(width) if column in (0, columns - 1) else cell.rjust(width)
 
 
 def amount(value: float, unit: str) -> str:
@@ -126,22 +141,33 @@ def times(found: Summary) -> str:
     return f"{_three(found.median)} ±{_three(found.spread)}" if found.spread else _three(found.median)
 
 
+def percent(shares: Sequence[float]) -> str:
+    """Return the mean of shares and its standard error.
+
+    >>> percent([0.97, 0.98])
+    '97.5 ±0.5 %'
+    """
+    return f"{100 * statistics.mean(shares):.1f} ±{100 * standard_error(shares):.1f} %"
+
+
 def _three(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def notes(measurements: Sequence[Measurement]) -> str:
-    """Return what the table cannot say: how to read it, what is missing and why, PyTorch's fused optimizers."""
+    """Return what the tables cannot say: how to read them, what is missing and why."""
     lines = [
-        "Ratios are peer / ours: above 1, this library is faster, smaller or needs less.",
+        "Ratios are other / ours: above 1, this library is faster, smaller or needs less.",
         "Medians of interleaved rounds, ± half the distance between the quartiles.",
-        "Chain, scalar expression and filling in float64 (micrograd computes with Python floats), MLPs in float32.",
+        "Operations in float64 (micrograd computes with Python floats), MLPs in float32 where nothing else is said.",
         "Rounds: " + ", ".join(f"{name} {rounds}" for name, rounds in _rounds(measurements).items()) + ".",
     ]
+    if any(found.accuracies for found in measurements):
+        lines.append("Accuracy: mean of all rounds on samples held out, ± its standard error; each round has its own seed.")
     lines += dict.fromkeys(f"{found.title[0].upper()}{found.title[1:]}: {found.how}." for found in measurements if found.how)
-    missing = [peer.title for peer in PEERS if not peer.installed]
+    missing = [engine.title for engine in LIBRARIES if not engine.installed]
     if missing:
-        lines.append(f"Not installed, shown as -: {', '.join(missing)}.")
+        lines.append(f"Not installed: {', '.join(missing)}.")
     absent: dict[str, list[str]] = {}
     for found in measurements:
         for key, why in found.why_not.items():
@@ -150,11 +176,6 @@ def notes(measurements: Sequence[Measurement]) -> str:
                 if found.row not in names:
                     names.append(found.row)
     lines += [f"- {why} ({', '.join(rows)})" for why, rows in absent.items()]
-    for found in measurements:
-        if PYTORCH_FUSED.key in found.ratios:
-            threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
-            fused = times(found.ratios[PYTORCH_FUSED.key])
-            lines.append(f"{found.title}, {threads}, against PyTorch's optimizer with fused=True: {fused}")
     return "\n".join(short for line in lines for short in _wrapped(line))
 
 

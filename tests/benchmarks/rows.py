@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import chain, filling, scalar, training
+from . import chain, filling, fitting, optimizing, scalar, training
 from .work import Row
 
-TIMED: dict[str, Row] = {"chain": chain.ROW, "scalar": scalar.ROW, **training.ROWS, "filling": filling.ROW}
+STEPS: dict[str, Row] = {"chain": chain.ROW, "scalar": scalar.ROW, "filling": filling.ROW, **training.ROWS, **optimizing.ROWS}
+TIMED: dict[str, Row | fitting.FitRow] = {**STEPS, **fitting.ROWS}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .work import Row, Work
+from .work import OPERATIONS, Row, Work
 
 A, B = -4.0, 2.0
 
@@ -95,6 +95,7 @@ def micrograd() -> Work:
 
 
 ROW = Row(
+    table=OPERATIONS,
     title="scalar expression (micrograd's)",
     tolerance=1e-12,
     makers={"ours": ours, "torch": torch, "hips": hips, "mygrad": mygrad, "micrograd": micrograd},

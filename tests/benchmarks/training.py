@@ -1,4 +1,4 @@
-"""Training steps of three MLPs, from the same weights on the same data, in float32: forward, backward and update.
+"""Training steps of MLPs, from the same weights on the same data, in float32: forward, backward and update.
 
 The step is the same program for `nn` and for `torch.nn`. HIPS autograd and MyGrad, which bring no optimizers, train the
 smallest one by plain gradient descent.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .work import Row, Work
 
+TABLE = "Training steps"
 CHECKED_STEPS = 4
 BATCHES = 4
 
@@ -24,26 +25,44 @@ BATCHES = 4
 class Task:
     """A model, a batch size and an optimizer.
 
-    sizes  the widths of the layers, input first
+    sizes    the widths of the linear layers, input first
+    batch    samples in a batch
+    hidden   what stands between two linear layers, under the names that both libraries have
+    options  of the optimizer
     """
 
     sizes: tuple[int, ...]
     batch: int
     optimizer: str
     lr: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ("ReLU",)
 
     @property
     def title(self) -> str:
-        return f"MLP {'-'.join(map(str, self.sizes))}, {self.optimizer}"
+        sizes = "-".join(map(str, self.sizes))
+        if self.hidden != ("ReLU",):
+            return f"{sizes}, {self.hidden[0]}, {self.hidden[-1]}"
+        return f"MLP {sizes}, {' '.join([self.optimizer, *self.options])}"
+
+    def layers(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield the name and the sizes of each layer."""
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(self.sizes)):
+            if i:
+                for name in self.hidden:
+                    yield name, (inputs,) if name.startswith(("BatchNorm", "LayerNorm")) else ()
+            yield "Linear", (inputs, outputs)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return the initial weights under the names that a Sequential gives them (every second layer is a ReLU)."""
+        """Return the initial weights under the names that a Sequential gives them."""
         rng = np.random.default_rng(0)
         weights = {}
-        for i, (inputs, outputs) in enumerate(itertools.pairwise(self.sizes)):
-            bound = inputs**-0.5
-            weights[f"{2 * i}.weight"] = rng.uniform(-bound, bound, (outputs, inputs)).astype(np.float32)
-            weights[f"{2 * i}.bias"] = rng.uniform(-bound, bound, outputs).astype(np.float32)
+        for i, (_, sizes) in enumerate(self.layers()):
+            if sizes:
+                bound = sizes[0] ** -0.5
+                middle = 1.0 if len(sizes) == 1 else 0.0  # a normalisation multiplies by its weight
+                weights[f"{i}.weight"] = (middle + rng.uniform(-bound, bound, sizes[::-1])).astype(np.float32)
+                weights[f"{i}.bias"] = rng.uniform(-bound, bound, sizes[-1]).astype(np.float32)
         return weights
 
     def batches(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -55,10 +74,21 @@ class Task:
         ]
 
 
+MOMENTUM = {"momentum": 0.9}
 TASKS = {
     "mlp-small": Task((2, 16, 16, 2), 16, "SGD", 0.01),
+    "mlp-small-momentum": Task((2, 16, 16, 2), 16, "SGD", 0.01, MOMENTUM),
+    "mlp-small-adam": Task((2, 16, 16, 2), 16, "Adam", 1e-4),
+    "mlp-digits-momentum": Task((64, 128, 64, 10), 32, "SGD", 1e-3, MOMENTUM),
+    "mlp-digits": Task((64, 128, 64, 10), 32, "Adam", 1e-4),
+    "mlp-middle-momentum": Task((784, 128, 10), 64, "SGD", 1e-3, MOMENTUM),
     "mlp-middle": Task((784, 128, 10), 64, "Adam", 1e-4),
+    "mlp-wide-momentum": Task((784, 512, 512, 10), 128, "SGD", 1e-3, MOMENTUM),
+    "mlp-wide": Task((784, 512, 512, 10), 128, "Adam", 1e-5),
+    "mlp-large-momentum": Task((1024, 1024, 1024, 10), 256, "SGD", 1e-3, MOMENTUM),
     "mlp-large": Task((1024, 1024, 1024, 10), 256, "Adam", 1e-5),
+    "batch-norm": Task((256, 256, 256, 10), 128, "Adam", 1e-5, hidden=("BatchNorm1d", "ReLU", "Dropout")),
+    "layer-norm": Task((256, 256, 256, 10), 128, "Adam", 1e-5, hidden=("LayerNorm", "GELU")),
 }
 
 
@@ -80,29 +110,33 @@ class Training:
         return loss
 
     def answer(self) -> dict[str, Any]:
-        """Return the losses of the first steps, and the gradients of the very first."""
+        """Return the losses of the first steps, and the gradients of the very first; without dropout, which is random."""
+        dropouts = [module for module in self.model.modules() if type(module).__name__ == "Dropout"]
+        for dropout in dropouts:
+            dropout.eval()
         result = {"loss of step 1": self.step().item()}
         for name, parameter in self.model.named_parameters():
             result[f"gradient of {name}"] = parameter.grad.numpy().copy()
         for i in range(2, CHECKED_STEPS + 1):
             result[f"loss of step {i}"] = self.step().item()
+        for dropout in dropouts:
+            dropout.train()
         return result
 
 
-def _layers(library: Any, task: Task) -> Iterator[Any]:
-    for i, (inputs, outputs) in enumerate(itertools.pairwise(task.sizes)):
-        if i:
-            yield library.ReLU()
-        yield library.Linear(inputs, outputs)
+def _model(library: Any, task: Task, as_tensor: Callable[[Any], Any]) -> Any:
+    model = library.Sequential(*[getattr(library, name)(*sizes) for name, sizes in task.layers()])
+    weights = {name: as_tensor(value) for name, value in task.weights().items()}
+    model.load_state_dict({**model.state_dict(), **weights})
+    return model
 
 
 def ours_training(task: Task) -> Training:
     import autodiff
     import nn
 
-    model = nn.Sequential(*_layers(nn, task))
-    model.load_state_dict(task.weights())
-    optimizer = getattr(nn.optim, task.optimizer)(model.parameters(), lr=task.lr)
+    model = _model(nn, task, autodiff.Tensor)
+    optimizer = getattr(nn.optim, task.optimizer)(model.parameters(), lr=task.lr, **task.options)
     batches = [(autodiff.Tensor(x), autodiff.Tensor(labels)) for x, labels in task.batches()]
     return Training(model, nn.CrossEntropyLoss(), optimizer, itertools.cycle(batches))
 
@@ -110,9 +144,8 @@ def ours_training(task: Task) -> Training:
 def torch_training(task: Task, **options: Any) -> Training:
     import torch
 
-    model = torch.nn.Sequential(*_layers(torch.nn, task))
-    model.load_state_dict({name: torch.tensor(value) for name, value in task.weights().items()})
-    optimizer = getattr(torch.optim, task.optimizer)(model.parameters(), lr=task.lr, **options)
+    model = _model(torch.nn, task, torch.tensor)
+    optimizer = getattr(torch.optim, task.optimizer)(model.parameters(), lr=task.lr, **task.options, **options)
     batches = [(torch.tensor(x), torch.tensor(labels)) for x, labels in task.batches()]
     return Training(model, torch.nn.CrossEntropyLoss(), optimizer, itertools.cycle(batches))
 
@@ -189,13 +222,13 @@ def mygrad(task: Task) -> Work:
 
 def _row(task: Task) -> Row:
     makers = {"ours": ours, "torch": torch, "torch-fused": torch_fused}
-    why_not = {"micrograd": "it has scalars only"}
-    if task.optimizer == "SGD":
+    why_not = {}
+    if task.optimizer == "SGD" and not task.options:
         makers |= {"hips": hips, "mygrad": mygrad}
     else:
-        why_not |= dict.fromkeys(("hips", "mygrad"), "it brings no Adam")
+        why_not |= dict.fromkeys(("hips", "mygrad"), "it brings no optimizers")
     bound = {key: functools.partial(make, task) for key, make in makers.items()}
-    return Row(task.title, tolerance=1e-4, makers=bound, why_not=why_not)  # float32, summed in different orders
+    return Row(TABLE, task.title, tolerance=1e-4, makers=bound, why_not=why_not)  # float32, summed in different orders
 
 
 ROWS = {name: _row(task) for name, task in TASKS.items()}

@@ -10,6 +10,8 @@ import numpy as np
 
 from .engines import ENGINES, OURS
 
+OPERATIONS = "Operations"  # the title of the table of small computations
+
 
 @dataclass(frozen=True)
 class Work:
@@ -27,14 +29,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: the same work, written for each library that can do it.
+    """One row of a table: the same work, written for each library that can do it.
 
-    title      its name in the table
+    table      the table's title
+    title      its name there
     tolerance  how far the answers of two libraries may lie apart, relative to the largest number
     makers     by library, a function that prepares the work
     why_not    by library, why it is missing
     """
 
+    table: str
     title: str
     tolerance: float
     makers: Mapping[str, Callable[[], Work]]

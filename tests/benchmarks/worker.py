@@ -10,18 +10,25 @@ import json
 import sys
 from typing import Any
 
-from .engines import ENGINES, PYTORCH
+from .engines import LIBRARIES, PYTORCH
+from .fitting import FitRow
 from .rows import TIMED
 from .timing import interleaved
 from .work import check_equal
 
 
-def measure(row_name: str, repeat: int, budget: float, pause: float) -> dict[str, list[float]]:
-    """Check that all libraries compute the same in this row, then return their times by library."""
+def measure(row_name: str, repeat: int, budget: float, pause: float) -> dict[str, dict[str, list[float]]]:
+    """Return the times of a row by library, and for fits how accurate they were.
+
+    Where the work has one right answer, it is checked first that all libraries compute the same.
+    """
     row = TIMED[row_name]
+    if isinstance(row, FitRow):
+        seconds, accuracies = row.measure(repeat, budget, pause)
+        return {"seconds": seconds, "accuracies": accuracies}
     works = row.works()
     check_equal(row, works)
-    return interleaved(works, repeat, budget, pause)
+    return {"seconds": interleaved(works, repeat, budget, pause), "accuracies": {}}
 
 
 def about() -> dict[str, Any]:
@@ -29,7 +36,7 @@ def about() -> dict[str, Any]:
     from autodiff import runtime
 
     found = {"processor": _processor(), **runtime.describe()}
-    found["versions"] = {engine.title: engine.version for engine in ENGINES.values() if engine.key != "torch-fused"}
+    found["versions"] = {engine.title: engine.version for engine in LIBRARIES}
     if PYTORCH.installed:
         import torch
 

@@ -186,3 +186,69 @@ def test_the_seed_decides_the_initial_values() -> None:
 def test_a_cast_input_keeps_its_name() -> None:
     with pytest.raises(ValueError, match="'batch'"):
         nn.Linear(2, 1)(ad.Tensor(np.ones((4, 5)), name="batch"))
+
+
+# ------------------------------------------------------------------------------------------------ bilinear
+
+
+BILINEAR = [((4, 3), (4, 2)), ((3,), (2,)), ((2, 5, 3), (2, 5, 2)), ((0, 3), (0, 2)), ((1, 3), (1, 2))]
+
+
+@pytest.mark.parametrize("shapes", BILINEAR)
+def test_bilinear_is_its_definition(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    a, b, w, bias = arrays(*shapes, (5, 3, 2), (5,))
+    expected = np.einsum("...i,kij,...j->...k", a, w, b)
+    np.testing.assert_allclose(F.bilinear(a, b, w).numpy(), expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(F.bilinear(a, b, w, bias).numpy(), expected + bias, rtol=1e-12, atol=1e-14)
+    ad.check_grads(F.bilinear, a, b, w, bias)
+
+
+@pytest.mark.parametrize("shapes", BILINEAR)
+def test_bilinear_is_that_of_pytorch(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    data = arrays(*shapes, (5, 3, 2), (5,))
+    ours = [ad.Tensor(a, requires_grad=True) for a in data]
+    theirs = [torch.tensor(a, requires_grad=True) for a in data]
+    y, z = F.bilinear(*ours), torch.nn.functional.bilinear(*theirs)
+    (y * y).sum().backward()
+    (z * z).sum().backward()
+    np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-12, atol=1e-14)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.grad is not None
+        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-11, atol=1e-13)
+
+
+def test_the_bilinear_layer() -> None:
+    layer = nn.Bilinear(100, 20, 30, generator=np.random.default_rng(0))
+    assert {name: value.shape for name, value in layer.state_dict().items()} == {"weight": (30, 100, 20), "bias": (30,)}
+    for values in layer.parameters():
+        assert values.dtype == np.float32
+        assert 0.08 < np.abs(values.numpy()).max() <= 0.1
+        assert values.numpy().std() == pytest.approx(0.1 / np.sqrt(3), rel=0.25)
+    assert layer(np.ones((4, 100)), np.ones((4, 20))).dtype == np.float32  # type: ignore[arg-type]
+    assert nn.Bilinear(2, 3, 4, bias=False, dtype=np.float64).bias is None
+    assert repr(nn.Bilinear(2, 3, 4)) == "Bilinear(in1_features=2, in2_features=3, out_features=4, bias=True)"
+    with pytest.raises(ValueError, match="Bilinear: in2_features must be a positive integer, got 0"):
+        nn.Bilinear(2, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((4, 3), (4, 2), (5, 3)), "expected three axes"),
+        (((4, 2), (4, 3), (5, 3, 2)), r"expected inputs of shapes \(..., 3\) and \(..., 2\)"),
+        (((4, 3), (5, 2), (5, 3, 2)), r"same leading axes, got \(4, 3\) and \(5, 2\)"),
+        (((), (2,), (5, 3, 2)), r"got \(\) and \(2,\)"),
+        (((4, 3), (4, 2), (5, 3, 2), (4,)), r"expected a bias of shape \(5,\)"),
+    ],
+)
+def test_bilinear_shapes_that_do_not_fit_are_named(shapes: tuple[tuple[int, ...], ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        F.bilinear(*arrays(*shapes))
+
+
+def test_identity_returns_what_it_gets_whatever_it_was_made_with() -> None:
+    x = ad.Tensor([1.0])
+    assert nn.Identity(5, unused=True)(x) is x
+    assert repr(nn.Identity(5)) == "Identity()"
+    assert list(nn.Identity().state_dict()) == []

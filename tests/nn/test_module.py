@@ -123,6 +123,79 @@ def test_a_shared_parameter_or_module_comes_once_but_is_saved_under_all_its_name
     assert set(model.state_dict()) == {"first.weight", "first.bias", "second.weight", "again.weight", "again.bias"}
 
 
+OPTIONS: list[dict[str, Any]] = [
+    {"prefix": prefix, "recurse": recurse, "remove_duplicate": unique}
+    for prefix in ("", "model")
+    for recurse in (True, False)
+    for unique in (True, False)
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_walks_are_those_of_pytorch(options: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+
+    def build(lib: Any, tensor: Any) -> Any:
+        class Net(lib.Module):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.scale = lib.Parameter(tensor([1.0]))
+                self.first = lib.Linear(2, 2)
+                self.inner = lib.Sequential(lib.Linear(2, 2), self.first)
+                self.again = self.first
+                self.scale2 = self.scale
+                self.register_buffer("mean", tensor([0.0]))
+                self.register_buffer("mean2", self.mean)
+                self.inner.register_buffer("mean", self.mean)
+
+        return Net()
+
+    ours, theirs = build(nn, ad.Tensor), build(torch.nn, torch.tensor)
+    for walk in ("named_parameters", "named_buffers"):
+        assert [name for name, _ in getattr(ours, walk)(**options)] == [name for name, _ in getattr(theirs, walk)(**options)]
+    modules = {key: value for key, value in options.items() if key != "recurse"}
+    assert [name for name, _ in ours.named_modules(**modules)] == [name for name, _ in theirs.named_modules(**modules)]
+    assert [name for name, _ in ours.named_children()] == [name for name, _ in theirs.named_children()]
+    recurse = options["recurse"]
+    assert len(list(ours.parameters(recurse))) == len(list(theirs.parameters(recurse)))
+    assert len(list(ours.buffers(recurse))) == len(list(theirs.buffers(recurse)))
+    assert list(ours.state_dict(prefix="a.")) == list(theirs.state_dict(prefix="a."))
+
+
+def test_a_memo_leaves_out_what_was_seen() -> None:
+    model = Tower()
+    memo = {model.layers}
+    assert [name for name, _ in model.named_modules(memo)] == ["", "head"]
+    assert memo == {model, model.layers, model.head}
+
+
+def test_one_part_by_its_path() -> None:
+    model = Tower()
+    assert model.get_submodule("") is model
+    assert model.get_submodule("layers.0") is model.layers[0]
+    assert model.get_parameter("layers.0.weight") is model.layers[0].weight
+    assert model.get_parameter("scale") is model.scale
+    assert model.get_buffer("offset") is model.offset
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "message"),
+    [
+        ("get_submodule", "layers.5", r"'5' of 'layers' \(Sequential\) does not exist; the modules there: '0', '1'"),
+        ("get_submodule", "scale", "'scale' of Tower is a Parameter, not a module"),
+        ("get_submodule", "layers.1.x", r"'x' of 'layers.1' \(ReLU\) does not exist; the modules there: none"),
+        ("get_parameter", "layers.0.wait", "get_parameter: 'layers.0.wait' is missing"),
+        ("get_parameter", "nothing.weight", "get_parameter: 'nothing.weight' is missing: 'nothing' of Tower does not exist"),
+        ("get_parameter", "offset", "get_parameter: 'offset' is a Tensor"),
+        ("get_buffer", "scale", "get_buffer: 'scale' is no buffer"),
+        ("get_buffer", "other", "get_buffer: 'other' is missing"),
+    ],
+)
+def test_a_path_that_leads_nowhere(what: str, path: str, message: str) -> None:
+    with pytest.raises(AttributeError, match=message):
+        getattr(Tower(), what)(path)
+
+
 def test_init_of_the_base_class_need_not_be_called() -> None:
     assert [name for name, _ in Tied().named_children()] == ["first", "second"]
 
@@ -156,6 +229,44 @@ def test_modules_in_a_list_are_not_registered_and_a_warning_says_so() -> None:
     assert list(module.parameters()) == []
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda layer: [[layer]],
+        lambda layer: [1, [2, ("named", layer)]],
+        lambda layer: {"a": [layer.weight]},
+        lambda layer: {layer},
+        lambda layer: [{"deep": [[layer]]}],
+    ],
+)
+def test_modules_in_nested_lists_are_not_registered_either(value: Any) -> None:
+    module = nn.Module()
+    with pytest.warns(UserWarning, match=r"holds modules or parameters: they are not registered.*nn\.ModuleList"):
+        module.blocks = value(nn.Linear(1, 1))
+    endless: list[Any] = [1]
+    endless.append(endless)
+    module.endless = endless
+    assert list(module.parameters()) == []
+
+
+def test_a_module_is_no_part_of_itself() -> None:
+    outer = nn.Sequential(nn.Sequential(nn.ReLU()))
+    for make_cycle in (
+        lambda: setattr(outer, "self", outer),
+        lambda: setattr(outer[0], "parent", outer),
+        lambda: outer[0].append(outer),
+        lambda: outer[0].add_module("parent", outer),
+    ):
+        with pytest.raises(ValueError, match=r"a module cannot be a part of itself, nor of its own parts.*\(module,\)"):
+            make_cycle()
+    outer[0].parent = (outer,)
+    assert list(outer.state_dict()) == []
+    assert len(list(outer.modules())) == 3
+    assert "Sequential" in repr(outer)
+    twin = copy.deepcopy(outer)
+    assert twin[0].parent[0] is twin
+
+
 @pytest.mark.parametrize("name", ["", "a.b"])
 def test_names_without_meaning_are_refused(name: str) -> None:
     module = nn.Module()
@@ -182,6 +293,9 @@ def test_registering_by_name() -> None:
         module.register_buffer("e", 1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a Module, got int"):
         module.add_module("e", 1)  # type: ignore[arg-type]
+    module.register_module("f", None)
+    module.register_module("f", nn.ReLU())
+    assert [name for name, _ in module.named_children()] == ["d", "f"]
 
 
 # ------------------------------------------------------------------------------------------------ modes, gradients
@@ -361,11 +475,11 @@ def test_load_takes_arrays_and_casts_them() -> None:
 
 def test_load_takes_a_state_dict_of_pytorch() -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
-    theirs = torch.nn.Linear(3, 2)
-    ours = nn.Linear(3, 2)
+    theirs = torch.nn.Linear(3, 2).double()
+    ours = nn.Linear(3, 2, dtype=np.float64)
     ours.load_state_dict(theirs.state_dict())
-    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
-    np.testing.assert_allclose(ours(ad.Tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-6)
+    x = np.linspace(-1, 1, 6).reshape(2, 3)
+    np.testing.assert_allclose(ours(ad.Tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-12, atol=1e-15)
 
 
 def test_load_of_the_tensors_themselves_crosswise() -> None:
@@ -495,3 +609,64 @@ def test_a_state_is_a_mapping(state: Any) -> None:
         nn.Linear(1, 1).load_state_dict(state)
     with pytest.raises(ValueError, match=r"1 unexpected .*: 5"):
         nn.Linear(1, 1).load_state_dict({5: [1.0]})  # type: ignore[dict-item]
+
+
+def test_no_graph_is_copied_along() -> None:
+    layer = nn.Linear(2, 1)
+    (layer(np.ones((1, 2))) ** 2).sum().backward(create_graph=True)  # type: ignore[arg-type]
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.requires_grad
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert twin.weight.grad.tolist() == layer.weight.grad.tolist()
+        assert not twin.weight.grad.requires_grad
+    layer.cache = layer(np.ones((1, 2)))  # type: ignore[arg-type]
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(RuntimeError, match=r"the result of 'linear' and belongs to a graph.*detach\(\)"):
+            copied(layer)
+
+
+def trained(model: nn.Module, x: np.ndarray) -> list[Any]:
+    """What a worker process does: three steps, and the values afterwards."""
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model(x) ** 2).mean().backward()
+        optimizer.step()
+    return [parameter.tolist() for parameter in model.parameters()]
+
+
+@pytest.mark.slow
+def test_models_go_to_worker_processes_and_back() -> None:
+    joblib = pytest.importorskip("joblib", reason="workers are joblib's")
+    model = nn.Sequential(nn.Linear(300, 40), nn.Tanh(), nn.Linear(40, 1))
+    x = np.random.default_rng(0).standard_normal((8, 300)).astype(np.float32)
+    # The limit makes joblib hand the arrays over as read-only maps of a file, as it does with large ones.
+    found = joblib.Parallel(n_jobs=2, max_nbytes=100)(joblib.delayed(trained)(model, x) for _ in range(2))
+    expected = trained(copy.deepcopy(model), x)
+    for values in found:
+        for a, b in zip(values, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_an_array_that_cannot_be_written_becomes_one_that_can(tmp_path: Any) -> None:
+    function, (kind, data, *others) = nn.Parameter(np.ones(3)).__reduce_ex__(4)
+    np.save(tmp_path / "data.npy", data)
+    parameter = function(kind, np.load(tmp_path / "data.npy", mmap_mode="r"), *others)
+    assert type(parameter._data) is np.ndarray
+    with ad.no_grad():
+        parameter[0] = 5.0
+    assert parameter.tolist() == [5.0, 1.0, 1.0]
+
+
+def test_scikit_learn_clones_an_estimator_with_a_model() -> None:
+    base = pytest.importorskip("sklearn.base", reason="clones with scikit-learn")
+
+    class Estimator(base.BaseEstimator):  # type: ignore[misc]
+        def __init__(self, module: Any = None):
+            self.module = module
+
+    estimator = Estimator(Tied())
+    twin = base.clone(estimator)
+    assert twin.module is not estimator.module
+    assert twin.module.second.weight is twin.module.first.weight
+    assert twin.module.first.weight.tolist() == estimator.module.first.weight.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,41 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "adam amsgrad": ("Adam", {"lr": 0.02, "amsgrad": True}),
     "adam maximize": ("Adam", {"lr": 0.02, "maximize": True}),
     "adam all": ("Adam", {"lr": 0.02, "betas": (0.8, 0.9), "weight_decay": 0.2, "amsgrad": True, "maximize": True}),
+    "adam decoupled": ("Adam", {"lr": 0.02, "weight_decay": 0.2, "decoupled_weight_decay": True}),
+    "adamw": ("AdamW", {"lr": 0.02}),
+    "adamw all": ("AdamW", {"lr": 0.02, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
+    "adamax": ("Adamax", {"lr": 0.02}),
+    "adamax all": ("Adamax", {"lr": 0.02, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.3, "maximize": True}),
+    "nadam": ("NAdam", {"lr": 0.02}),
+    "nadam all": ("NAdam", {"lr": 0.02, "betas": (0.8, 0.9), "weight_decay": 0.3, "momentum_decay": 0.05, "maximize": True}),
+    "nadam decoupled": ("NAdam", {"lr": 0.02, "weight_decay": 0.3, "decoupled_weight_decay": True, "maximize": True}),
+    "radam": ("RAdam", {"lr": 0.02}),
+    "radam all": ("RAdam", {"lr": 0.02, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.3, "maximize": True}),
+    "radam decoupled": ("RAdam", {"lr": 0.02, "weight_decay": 0.3, "decoupled_weight_decay": True, "maximize": True}),
+    "adagrad": ("Adagrad", {"lr": 0.05}),
+    "adagrad all": (
+        "Adagrad",
+        {"lr": 0.05, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.3, "eps": 1e-3, "maximize": True},
+    ),
+    "rmsprop": ("RMSprop", {"lr": 0.01}),
+    "rmsprop momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9, "alpha": 0.8}),
+    "rmsprop centered": ("RMSprop", {"lr": 0.01, "centered": True, "eps": 1e-3}),
+    "rmsprop all": (
+        "RMSprop",
+        {"lr": 0.01, "alpha": 0.8, "eps": 1e-3, "weight_decay": 0.1, "momentum": 0.5, "centered": True, "maximize": True},
+    ),
+    "adadelta": ("Adadelta", {}),
+    "adadelta all": ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    "rprop": ("Rprop", {}),
+    "rprop all": ("Rprop", {"lr": 0.02, "etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1), "maximize": True}),
+    "asgd": ("ASGD", {"lr": 0.05}),
+    "asgd all": ("ASGD", {"lr": 0.05, "lambd": 0.01, "alpha": 0.6, "t0": 5, "weight_decay": 0.1, "maximize": True}),
 }
+BY_HAND = [case for case, (name, _) in OPTIONS.items() if name in ("SGD", "Adam")]  # the others: test_optim_formulas.py
+EACH = [  # one case of each kind, with all its state
+    "sgd momentum", "adam", "adam amsgrad", "adamw", "adamax", "nadam", "radam", "adagrad", "rmsprop all", "adadelta", "rprop",
+    "asgd all",
+]  # fmt: skip
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((12, 3)), RNG.integers(0, 4, 12)
 
@@ -58,6 +93,8 @@ class Theirs:
         self.load(model)
         self.optimizer = getattr(t.optim, name)(groups(self.model) if groups else self.model.parameters(), **options)
 
+        t.set_default_dtype(t.float32)
+
     def load(self, model: nn.Sequential) -> None:
         self.model.load_state_dict({k: self.torch.tensor(v.numpy().copy()) for k, v in model.state_dict().items()})
 
@@ -66,7 +103,11 @@ class Theirs:
         self.optimizer.zero_grad()
         loss = t.nn.functional.cross_entropy(self.model(t.tensor(X)), t.tensor(Y))
         loss.backward()
-        self.optimizer.step()
+        t.set_default_dtype(t.float64)  # else it keeps the numbers of NAdam and ASGD in single precision
+        try:
+            self.optimizer.step()
+        finally:
+            t.set_default_dtype(t.float32)
         return float(loss.item())
 
     def assert_same(self, model: nn.Sequential, tolerance: float = 1e-10) -> None:
@@ -88,7 +129,7 @@ def test_fifty_steps_follow_pytorch(case: str) -> None:
     theirs.assert_same(model, 1e-9)
 
 
-@pytest.mark.parametrize("case", OPTIONS)
+@pytest.mark.parametrize("case", BY_HAND)
 def test_one_step_is_the_formula(case: str) -> None:
     """The first two steps on one number, worked out by hand; PyTorch is not needed."""
     name, options = OPTIONS[case]
@@ -99,7 +140,8 @@ def test_one_step_is_the_formula(case: str) -> None:
         optimizer.zero_grad()
         (p * p).sum().backward()
         optimizer.step()
-        g = (-2 if options.get("maximize") else 2) * value + options.get("weight_decay", 0) * value
+        decay = 0 if options.get("decoupled_weight_decay") else options.get("weight_decay", 0)
+        g = (-2 if options.get("maximize") else 2) * value + decay * value
         lr = options["lr"]
         if name == "SGD":
             mu = options.get("momentum", 0)
@@ -110,11 +152,13 @@ def test_one_step_is_the_formula(case: str) -> None:
             m, s = b1 * m + (1 - b1) * g, b2 * s + (1 - b2) * g * g
             top = max(top, s)
             root = np.sqrt((top if options.get("amsgrad") else s) / (1 - b2**t))
+            if options.get("decoupled_weight_decay"):
+                value *= 1 - lr * options["weight_decay"]
             value -= lr * (m / (1 - b1**t)) / (root + options.get("eps", 1e-8))
         assert p.item() == pytest.approx(value, rel=1e-12)
 
 
-@pytest.mark.parametrize("case", ["sgd all", "sgd nesterov", "adam all", "adam"])
+@pytest.mark.parametrize("case", ["sgd all", "sgd nesterov", "adam all", "adam", *EACH[3:]])
 def test_large_parameters_go_in_blocks_and_small_ones_packed_with_one_result(case: str) -> None:
     name, options = OPTIONS[case]
     rng = np.random.default_rng(0)
@@ -153,11 +197,12 @@ def test_a_step_does_not_touch_the_gradients() -> None:
     for name, options in OPTIONS.values():
         model = small()
         optimizer = getattr(nn.optim, name)(model.parameters(), **options)
-        for _ in range(2):
+        for again in range(2):
             gradient_step(model, optimizer)
             held = [p.grad for p in model.parameters()]
             copies = [g.numpy().copy() for g in held if g is not None]
-            optimizer.step()
+            with pytest.warns(UserWarning, match="used the gradients of the last step once more") if not again else nullcontext():
+                optimizer.step()
             assert [p.grad for p in model.parameters()] == held
             for g, before in zip(held, copies, strict=True):
                 assert g is not None
@@ -238,7 +283,7 @@ def nothing(model: nn.Sequential) -> None:
 
 
 @pytest.mark.parametrize("change", [nothing, load, write_item, exchange_parameter, write_through_a_view])
-@pytest.mark.parametrize("case", ["sgd momentum", "adam", "adam amsgrad"])
+@pytest.mark.parametrize("case", EACH)
 def test_values_changed_between_steps_count(case: str, change: Callable[[nn.Sequential], None]) -> None:
     name, options = OPTIONS[case]
     model = small()
@@ -250,6 +295,50 @@ def test_values_changed_between_steps_count(case: str, change: Callable[[nn.Sequ
         if i % 3 == 1:
             change(model)
             theirs.load(model)
+    theirs.assert_same(model)
+
+
+@pytest.mark.parametrize("case", EACH)
+def test_after_to_it_goes_on_in_the_new_dtype(case: str) -> None:
+    """As if a model and an optimizer of that dtype had been given the values and the state; PyTorch raises."""
+    name, options = OPTIONS[case]
+    model, twin = small(), small(np.float32)
+    optimizer = getattr(nn.optim, name)(model.parameters(), **options)
+    for _ in range(3):
+        gradient_step(model, optimizer)
+    twin.load_state_dict(model.state_dict())
+    other = getattr(nn.optim, name)(twin.parameters(), **options)
+    other.load_state_dict(optimizer.state_dict())
+    model.to(np.float32)
+    for _ in range(3):
+        gradient_step(model, optimizer)
+        gradient_step(twin, other)
+    for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+        assert p.dtype == np.float32
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+@pytest.mark.parametrize("case", EACH)
+def test_a_parameter_that_a_module_exchanged_stands_still_until_the_optimizer_is_told(case: str) -> None:
+    name, options = OPTIONS[case]
+    model = small()
+    theirs = Theirs(model, name, **options)
+    optimizer = getattr(nn.optim, name)(model.parameters(), **options)
+    values = np.random.default_rng(3).standard_normal((4, 5))
+    for i in range(9):
+        if i == 3:
+            old = model[2].weight
+            model[2].weight = nn.Parameter(values)
+            theirs.model[2].weight = theirs.torch.nn.Parameter(theirs.torch.tensor(values))
+        if i == 6:
+            optimizer.add_param_group({"params": model[2].weight})
+            theirs.optimizer.add_param_group({"params": theirs.model[2].weight})
+            assert old.grad is None
+        gradient_step(model, optimizer)
+        theirs.step()
+        assert not 3 <= i < 6 or model[2].weight.tolist() == values.tolist()
+        if 3 <= i < 6:
+            model[2].weight.grad = theirs.model[2].weight.grad = None
     theirs.assert_same(model)
 
 
@@ -292,7 +381,7 @@ def test_parameters_in_foreign_or_scattered_memory_stay_there() -> None:
     assert strided.max() < 1
 
 
-@pytest.mark.parametrize("case", ["sgd momentum", "adam"])
+@pytest.mark.parametrize("case", EACH)
 def test_parameters_without_a_gradient_are_left_out_and_count_their_own_steps(case: str) -> None:
     name, options = OPTIONS[case]
     model = small()
@@ -322,7 +411,7 @@ def test_a_step_without_any_gradient_changes_nothing(case: str) -> None:
     assert after["0.weight"].tolist() == model.state_dict()["0.weight"].tolist()
 
 
-@pytest.mark.parametrize("case", ["sgd momentum", "adam"])
+@pytest.mark.parametrize("case", EACH)
 def test_two_optimizers_share_parameters(case: str) -> None:
     name, options = OPTIONS[case]
     model = small()
@@ -361,7 +450,7 @@ def test_tied_weights_are_updated_once() -> None:
 
 
 @pytest.mark.parametrize("through", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
-@pytest.mark.parametrize("case", ["sgd momentum", "adam amsgrad"])
+@pytest.mark.parametrize("case", EACH)
 def test_copies_of_model_and_optimizer_go_on_alike_and_apart(case: str, through: Callable[[Any], Any]) -> None:
     name, options = OPTIONS[case]
     model = small()
@@ -396,7 +485,8 @@ def test_a_step_between_forward_and_backward_is_reported() -> None:
     optimizer = SGD(model.parameters(), lr=0.1)
     gradient_step(model, optimizer)
     loss = (model(ad.Tensor(X, requires_grad=True)) ** 2).sum()
-    optimizer.step()
+    with pytest.warns(UserWarning, match="once more"):
+        optimizer.step()
     with pytest.raises(RuntimeError, match="changed afterwards, by an optimizer's step"):
         loss.backward()
 
@@ -431,7 +521,7 @@ def test_a_state_dict_goes_on_where_it_was_taken(case: str) -> None:
         np.testing.assert_array_equal(p.numpy(), q.numpy())
 
 
-@pytest.mark.parametrize("case", ["sgd momentum", "adam", "adam amsgrad"])
+@pytest.mark.parametrize("case", EACH)
 def test_the_state_dict_has_the_form_of_pytorch_and_takes_its_values(case: str) -> None:
     name, options = OPTIONS[case]
     model = small()
@@ -493,7 +583,7 @@ def test_a_state_dict_that_does_not_fit_changes_nothing() -> None:
         (lambda p: SGD([]), ValueError, "there are no parameters"),
         (lambda p: SGD(p), TypeError, r"params must be several tensors or groups of them, got one; write \[tensor\]"),
         (lambda p: SGD([p, np.ones(2)]), TypeError, "parameter 1 is a ndarray, expected a Tensor"),
-        (lambda p: SGD([("name", p)]), TypeError, "parameter 0 is a tuple, expected a Tensor"),
+        (lambda p: SGD([("name", p), p]), TypeError, "parameter 0 is a tuple, expected a Tensor"),
         (lambda p: SGD([p * 2]), ValueError, "parameter 0 is the result of recorded operations; only leaves"),
         (lambda p: SGD([p, p]), ValueError, "parameter 1 of shape .* is given twice"),
         (lambda p: SGD([{"params": [p]}, {"params": [p]}]), ValueError, "is given twice"),

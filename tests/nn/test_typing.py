@@ -15,7 +15,7 @@ pytest.importorskip("mypy", reason="checks types with mypy")
 
 PROGRAM = """
 from autodiff import Tensor
-from nn import CrossEntropyLoss, Linear, Module, Parameter, Sequential
+from nn import CrossEntropyLoss, Linear, Module, ModuleDict, ModuleList, Parameter, ParameterList, Sequential
 
 class Model(Module):
     def __init__(self) -> None:
@@ -36,6 +36,11 @@ reveal_type(Pair()(Tensor(1.0)))  # tuple
 reveal_type(model.layers(Tensor(1.0)))  # Tensor
 reveal_type(CrossEntropyLoss()(Tensor(1.0), Tensor(1)))  # Tensor
 reveal_type(model.train())  # Model
+reveal_type(model.double().apply(print))  # Model
+reveal_type(ModuleList([Linear(1, 1)])[0])  # Linear
+reveal_type([layer.weight for layer in ModuleList([Linear(1, 1)])[1:]])  # list[nn.parameter.Parameter]
+reveal_type(ModuleDict({"a": Linear(1, 1)})["a"])  # Linear
+reveal_type([weight for weight in ParameterList([1.0])])  # list[nn.parameter.Parameter]
 model(3)  # wrong: no Tensor
 model(Tensor(1.0), twice="yes")  # wrong: no bool
 model()  # wrong: an argument is missing

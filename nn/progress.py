@@ -1,0 +1,156 @@
+"""How a training shows itself: a bar on a terminal or in a notebook, a line for each epoch in a file, or not at all."""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TextIO
+
+from .callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+_INTERVAL = 0.1  # seconds between two updates of a bar
+
+
+def shown(progress: bool | str | None) -> list[Callback]:
+    """Return what shows a training.
+
+    progress  None (or True): a bar where someone is looking, lines in a file; "bar" or "lines"; False: nothing
+    """
+    if progress is None or progress is True:
+        if sys.stderr is None:  # a program without a console
+            return []
+        someone_looks = _in_notebook() or sys.stderr.isatty()
+        progress = "bar" if someone_looks and _tqdm(_in_notebook()) is not None else "lines"
+    if progress is False:
+        return []
+    if progress == "lines":
+        return [Lines(sys.stderr)]
+    if progress == "bar":
+        if _tqdm(False) is None:
+            raise ImportError("progress='bar' needs tqdm: python -m pip install 'glassgrad[progress]'")
+        return [Bar(sys.stderr, _in_notebook())]
+    raise ValueError(f"fit: progress must be None, True, False, 'bar' or 'lines', got {progress!r}")
+
+
+def _in_notebook() -> bool:
+    """Return whether this runs in Jupyter (where a program in a terminal that merely imported IPython does not)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    return shell is not None and any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
+
+
+def _tqdm(notebook: bool) -> Any:
+    """Return tqdm's class of bars, or None where it is not installed."""
+    if notebook:
+        try:
+            import ipywidgets  # noqa: F401  # without it tqdm's own notebook bar cannot be made
+            from tqdm.notebook import tqdm as widget
+
+            return widget
+        except ImportError:
+            pass
+    try:
+        from tqdm.std import tqdm
+    except ImportError:
+        return None
+    return tqdm
+
+
+def numbers(row: dict[str, float]) -> str:
+    """Return a row of the history as text."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in row.items())
+
+
+class Lines(Callback):
+    """Writes a line for each epoch, without control characters."""
+
+    order = 2000
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+        self._start = 0.0
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        self._start = perf_counter()
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        now = perf_counter()
+        width = len(str(trainer.epochs))
+        line = f"epoch {trainer.epoch:{width}d}/{trainer.epochs}: {numbers(trainer.row)} [{now - self._start:.1f} s]\n"
+        self._start = now
+        self.stream.write(line)
+        self.stream.flush()
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if trainer.history.stopped:
+            self.stream.write(f"stopped: {trainer.history.stopped}\n")
+            self.stream.flush()
+
+
+class Bar(Callback):
+    """One bar for the whole training: the epoch, how far it is, the running loss, and what validation said last.
+
+    It is drawn at most ten times a second, however fast batches and epochs come.
+    """
+
+    order = 2000
+
+    def __init__(self, stream: TextIO, notebook: bool):
+        self.stream, self.notebook = stream, notebook
+        self._bar: Any = None
+        self._done = 0
+        self._last = 0.0
+        self._validation = ""
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        kind = _tqdm(self.notebook)
+        quiet = type("QuietBar", (kind,), {"monitor_interval": 0})  # no thread that watches it
+        by_batch = trainer.batches is not None
+        per_epoch = trainer.batches or 1
+        done = trainer.epoch * per_epoch if not trainer.inside else (trainer.epoch - 1) * per_epoch + trainer.batch * by_batch
+        self._bar = quiet(
+            total=trainer.epochs * per_epoch,
+            initial=done,
+            file=self.stream,
+            mininterval=0,
+            miniters=1,
+            dynamic_ncols=True,
+            desc=f"epoch {trainer.epoch}/{trainer.epochs}",
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| [{elapsed}<{remaining}{postfix}]",
+        )
+        self._done, self._last = 0, perf_counter()
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        if trainer.batches is not None:
+            self._done += 1
+        now = perf_counter()
+        if now - self._last >= _INTERVAL:
+            self._show(trainer, f"loss {trainer.totals.mean_loss:.4g}" + self._validation, now)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        if trainer.batches is None:
+            self._done += 1
+        validation = numbers({name: value for name, value in trainer.row.items() if name.startswith("val_")})
+        self._validation = f", {validation}" if validation else ""
+        now = perf_counter()
+        if now - self._last >= _INTERVAL:
+            self._show(trainer, numbers(trainer.row), now)
+
+    def _show(self, trainer: Trainer, text: str, now: float) -> None:
+        self._bar.set_description_str(f"epoch {trainer.epoch}/{trainer.epochs}", refresh=False)
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(self._done)
+        self._done, self._last = 0, now
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {trainer.epoch}/{trainer.epochs}", refresh=False)
+            self._bar.set_postfix_str(numbers(trainer.history.row()) if len(trainer.history) else "", refresh=False)
+            self._bar.n += self._done
+            self._bar.close()
+            if trainer.history.stopped:
+                self.stream.write(f"stopped: {trainer.history.stopped}\n")
+                self.stream.flush()

@@ -1,0 +1,378 @@
+"""`Trainer`: the training loop, with what one would otherwise write around it.
+
+The loop is `Trainer.fit`: read it first. Everything else here prepares it, or ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from autodiff import Tensor, no_grad
+
+from .callbacks.callback import Callback, listeners
+from .callbacks.checkpoints import Checkpoint
+from .callbacks.monitoring import checked_count
+from .checkpoint import load_checkpoint
+from .history import History
+from .module import Module
+from .progress import shown
+from .training.batches import as_batches, checked, copied, count_of, in_groups, inputs_of, joined, size_of
+from .training.evaluation import Totals, metrics_by_name
+from .training.lr_finder import LRCurve, range_test
+from .training.parts import check_parts, checked_callbacks
+from .training.resuming import named, restore_model, restore_rest, state_of
+
+
+class Trainer:
+    """Trains a model: `fit` is PyTorch's loop, with metrics, validation, callbacks, checkpoints and a progress bar around it.
+
+    model       a Module
+    loss        a Module or function of (prediction, target) that returns a number: nn.CrossEntropyLoss()
+    optimizer   an optimizer of the model's parameters
+    metrics     names of `nn.metrics`, or functions f(input, target) of arrays, or a dict of names to these; computed once an
+                epoch from all of its predictions and targets
+    callbacks   `nn.callbacks`: what listens and takes part
+    accumulate  make one step for the gradients of so many batches, as if they were one
+
+    epoch, batch, steps  where the training is, counted from 1; `steps` of the optimizer, through all epochs
+    epochs, batches      how many there will be; `batches` is None where a loader does not know
+    loss_value           the loss of the last batch
+    row                  the numbers of this epoch, for `on_epoch_end`
+    history              of the last `fit`, also where it was interrupted
+    error                what ended `fit`, for `on_fit_end`; else None
+
+    >>> import nn
+    >>> x = np.linspace(-1, 1, 64)[:, None]
+    >>> _ = nn.manual_seed(0)
+    >>> model = nn.Linear(1, 1)
+    >>> trainer = Trainer(model, nn.MSELoss(), nn.optim.SGD(model.parameters(), lr=0.1))
+    >>> history = trainer.fit((x, 2 * x + 1), epochs=20, progress=False)
+    >>> round(model.weight.item(), 1), round(model.bias.item(), 1)
+    (1.9, 1.0)
+    >>> history["loss"][-1] < 0.01
+    True
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Callable[[Any, Any], Tensor],
+        optimizer: Any,
+        metrics: Any = None,
+        callbacks: Iterable[Callback] = (),
+        *,
+        accumulate: int = 1,
+    ):
+        check_parts(model, loss, optimizer)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.metrics = metrics_by_name(metrics)
+        self.callbacks = checked_callbacks(callbacks)
+        self.accumulate = checked_count(accumulate, "Trainer: accumulate", 1)
+        self.loader: Any = None
+        self.validation: Any = None
+        self.epochs = 0
+        self._begin_anew()
+        self._listeners = listeners(self.callbacks)
+
+    def _begin_anew(self) -> None:
+        self.epoch = self.batch = self.steps = 0
+        self.batches: int | None = None
+        self.inside = False  # an epoch
+        self.loss_value = float("nan")
+        self.row: dict[str, float] = {}
+        self.history = History()
+        self.totals = self._totals()
+        self.stopping = False
+        self.error: BaseException | None = None
+        self.step_begins = self.step_ends = True
+        self._share: float | None = None
+        self._samples = 0
+        self._whole = False  # whether all batches of the epoch were used
+        self._source: Any = None
+
+    # ------------------------------------------------------------------------------------------- the loop
+
+    def fit(
+        self,
+        data: Any,
+        epochs: int = 1,
+        *,
+        validation: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        generator: np.random.Generator | None = None,
+        progress: bool | str | None = None,
+        resume: str | os.PathLike[str] | bool | None = None,
+    ) -> History:
+        """Train the model, and return the history.
+
+        data        arrays (X, y), a Dataset of such pairs, or a DataLoader; with more than two parts all but the last are inputs
+        epochs      how often to go through the data
+        validation  data to measure the model on after each epoch, without learning from it
+        batch_size  samples in a batch, where data is no loader
+        shuffle     draw a new order for each epoch, where data is no loader
+        generator   numpy.random.Generator for the order; None takes the default one (`nn.manual_seed`)
+        progress    None: a bar on a terminal or in a notebook, a line an epoch in a file; "bar", "lines"; False: nothing
+        resume      file of a Checkpoint to go on from, until there are `epochs` in all; True: that of the Checkpoint callback,
+                    if it is there
+
+        Ctrl-C ends it with KeyboardInterrupt; model, `trainer.history` and callbacks are then as after the last batch. Modules
+        have the modes (`train`, `eval`) again that they had before.
+        """
+        state = self._prepare(data, epochs, validation, batch_size, shuffle, generator, resume)
+        with self._session(progress, state):
+            for epoch in self._epochs():
+                for *inputs, target in self._batches():
+                    self._tell("on_batch_start")
+                    if self.step_begins:  # with each batch, unless the gradients of several are accumulated
+                        self.optimizer.zero_grad()
+                    prediction = self.model(*inputs)
+                    loss = self.loss(prediction, target)
+                    loss.backward(self._share)
+                    self._count(prediction, target, loss.item())
+                    if self.step_ends:
+                        self._tell("on_backward_end")
+                        if self.stopping:
+                            break
+                        self.optimizer.step()
+                        self.steps += 1
+                    self._tell("on_batch_end")
+                self._end_epoch(epoch)
+        return self.history
+
+    def stop(self, reason: str) -> None:
+        """End the training, after this batch or epoch; said by a callback in `on_backward_end`, before the step."""
+        if not self.stopping:
+            self.stopping = True
+            self.history.stopped = reason
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the optimizer has made its step for the gradients up to this batch."""
+        return self.step_ends
+
+    @property
+    def validated(self) -> bool:
+        """Whether `fit` measures the model on validation data."""
+        return self.validation is not None
+
+    # ------------------------------------------------------------------------------------------- around the loop
+
+    def _prepare(
+        self, data: Any, epochs: int, validation: Any, batch_size: int, shuffle: bool, generator: Any, resume: Any
+    ) -> dict[str, Any] | None:
+        """Check what `fit` was given; return the saved state to go on from, or None."""
+        epochs = checked_count(epochs, "fit: epochs", 0)
+        loader = as_batches("fit", data, batch_size, shuffle, generator)
+        checks = None if validation is None else as_batches("fit: validation", validation, batch_size, shuffle=False)
+        if resume is True:
+            paths = [callback.path for callback in self.callbacks if isinstance(callback, Checkpoint)]
+            if not paths:
+                raise ValueError("fit: resume=True goes on from the file of a Checkpoint callback, and there is none")
+            resume = paths[0] if os.path.exists(paths[0]) else None
+        state = None if resume is None or resume is False else load_checkpoint(resume)
+        self._begin_anew()
+        self.epochs, self.loader, self.validation = epochs, loader, checks
+        self.batches = count_of(loader)
+        return state
+
+    @contextlib.contextmanager
+    def _session(self, progress: bool | str | None, state: Mapping[str, Any] | None) -> Iterator[None]:
+        modules = [*self.model.modules(), *(self.loss.modules() if isinstance(self.loss, Module) else ())]
+        modes = [(module, module.training) for module in modules]
+        self._listeners = listeners([*self.callbacks, *shown(progress)])
+        try:
+            if state is not None:
+                restore_model(self, state)
+            self._tell("on_fit_start")
+            if state is not None:
+                restore_rest(self, state)
+            yield
+        except BaseException as error:
+            self.error = error
+            if self.inside:
+                of = f" of {self.batches}" if self.batches is not None else ""
+                error.add_note(f"in Trainer.fit, epoch {self.epoch} of {self.epochs}, batch {self.batch}{of}")
+            raise
+        finally:
+            if hasattr(self._source, "close"):  # ends the workers of a loader
+                self._source.close()
+            self._source = None
+            for module, training in modes:
+                module.training = training
+            try:
+                self._tell("on_fit_end")
+            finally:
+                self._listeners = listeners(self.callbacks)
+
+    def _epochs(self) -> Iterator[int]:
+        """Yield the numbers of the epochs that are left."""
+        while not self.stopping and (self.inside or self.epoch < self.epochs):
+            if not self.inside:  # else the training was resumed in the middle of one
+                self.epoch += 1
+                self.batch, self.row, self.totals, self.inside = 0, {}, self._totals(), True
+                self._tell("on_epoch_start")
+            self._whole = False
+            self.model.train()
+            yield self.epoch
+
+    def _batches(self) -> Iterator[Any]:
+        """Yield the batches of an epoch, and note where each stands in the group that makes one step."""
+        self._source = iter(self.loader)
+        for group in in_groups(self._source, self.accumulate):
+            sizes = [size_of(checked(batch)) for batch in group]
+            for place, batch in enumerate(group):
+                self.batch += 1
+                self.step_begins, self.step_ends = place == 0, place == len(group) - 1
+                self._samples = sizes[place]
+                alone = len(group) == 1 or self.totals.losses_are_sums
+                self._share = None if alone else sizes[place] / sum(sizes)  # so that it is the mean of all samples
+                yield batch
+                if self.stopping and self.batch != self.batches:
+                    return
+        self._whole = True
+
+    def _count(self, prediction: Any, target: Any, loss: float) -> None:
+        """Take a batch into the numbers of the epoch; before the step, which may write what was predicted."""
+        self.loss_value = loss
+        self.totals.add(loss, self._samples, prediction, target)
+
+    def _end_epoch(self, epoch: int) -> None:
+        if not self._whole:  # stopped in its middle
+            return
+        if not self.batch:
+            raise ValueError("fit: there is no batch in the data")
+        numbers = self.totals.result()
+        if self.validation is not None:
+            numbers |= {f"val_{name}": value for name, value in self._measured(self.validation).items()}
+        self.row = {**numbers, **self.row}
+        self.history.append(epoch, self.row)
+        self.inside = False
+        self._tell("on_epoch_end")
+
+    def _tell(self, event: str) -> None:
+        for listener in self._listeners[event]:
+            listener(self)
+
+    def _totals(self) -> Totals:
+        return Totals(self.metrics, getattr(self.loss, "reduction", None) == "sum")
+
+    # ------------------------------------------------------------------------------------------- using the model
+
+    def evaluate(self, data: Any, batch_size: int = 32) -> dict[str, float]:
+        """Return the mean loss over all samples, and every metric, by name; nothing is learned.
+
+        data        arrays (X, y), a Dataset, or a DataLoader
+        batch_size  samples in a batch, where data is no loader
+        """
+        return self._measured(as_batches("evaluate", data, batch_size, shuffle=False))
+
+    def _measured(self, batches: Any) -> dict[str, float]:
+        totals = self._totals()
+        with self._evaluating():
+            for batch in batches:
+                *inputs, target = checked(batch)
+                prediction = self.model(*inputs)
+                totals.add(_item(self.loss(prediction, target)), size_of(batch), prediction, target)
+        if not totals.samples:
+            raise ValueError("evaluate: there is no batch in the data")
+        return totals.result()
+
+    def predict(self, x: Any, batch_size: int = 32) -> Any:
+        """Return the outputs of the model as one array, in the order of the samples; of several outputs as a tuple of arrays.
+
+        x           an array, or a tuple of arrays where the model has several inputs; or a Dataset or DataLoader, of whose
+                    batches the last part, the target, is left out
+        batch_size  samples in a batch, where x is no loader
+        """
+        is_arrays = isinstance(x, (tuple, np.ndarray, Tensor))
+        batches = as_batches("predict", x, batch_size, shuffle=False, targets=False)
+        with self._evaluating():
+            outputs = [copied(self.model(*inputs_of(batch, targets=not is_arrays))) for batch in batches]
+        if not outputs:
+            raise ValueError("predict: there is no batch in the data")
+        return joined(outputs)
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        modules = [*self.model.modules(), *(self.loss.modules() if isinstance(self.loss, Module) else ())]
+        modes = [(module, module.training) for module in modules]
+        try:
+            self._tell("on_evaluate_start")
+            for module in modules:
+                module.training = False
+            with no_grad():
+                yield
+        finally:
+            for module, training in modes:
+                module.training = training
+            self._tell("on_evaluate_end")
+
+    def evaluated_weights(self) -> dict[str, Tensor]:
+        """Return the state_dict that evaluation uses: that of the model, or with EMA the averages."""
+        self._tell("on_evaluate_start")
+        try:
+            return self.model.state_dict()
+        finally:
+            self._tell("on_evaluate_end")
+
+    def find_lr(
+        self,
+        data: Any,
+        start: float = 1e-6,
+        end: float = 10.0,
+        steps: int = 100,
+        *,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        generator: np.random.Generator | None = None,
+        smoothing: float = 0.9,
+        diverged: float = 4.0,
+    ) -> LRCurve:
+        """Try learning rates from `start` to `end`, one a step, and return how the loss went, with a suggestion.
+
+        data       arrays (X, y), a Dataset, or a DataLoader; gone through again where it has less than `steps` batches
+        smoothing  0 to 1, how much the curve is smoothed before its steepest fall is looked for
+        diverged   end where the smoothed loss is so many times its lowest
+
+        All is done on copies, without callbacks: model, optimizer, random generators and loader are as before.
+
+        >>> import nn
+        >>> x = np.random.default_rng(0).normal(size=(256, 4))
+        >>> model = nn.Linear(4, 1)
+        >>> curve = nn.Trainer(model, nn.MSELoss(), nn.optim.SGD(model.parameters())).find_lr((x, x @ np.ones((4, 1))))
+        >>> 1e-3 < curve.suggestion < 1
+        True
+        """
+        if not 0 < start < end:
+            raise ValueError(f"find_lr: expected 0 < start < end, got {start!r} and {end!r}")
+        if not 0 <= smoothing < 1 or not diverged > 1:
+            raise ValueError(f"find_lr: expected 0 <= smoothing < 1 and diverged > 1, got {smoothing!r} and {diverged!r}")
+        batches = as_batches("find_lr", data, batch_size, shuffle, generator)
+        steps = checked_count(steps, "find_lr: steps", 3)
+        return range_test(self.model, self.loss, self.optimizer, batches, start, end, steps, smoothing, diverged)
+
+    # ------------------------------------------------------------------------------------------- going on later
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that `fit` needs to go on from here, as plain data, arrays and Tensors: what a Checkpoint writes."""
+        return state_of(self)
+
+    def __repr__(self) -> str:
+        loss = self.loss if isinstance(self.loss, Module) else getattr(self.loss, "__name__", type(self.loss).__name__)
+        count = sum(p.size for p in self.model.parameters())
+        parts = [f"{type(self.model).__name__} of {count:,} parameters", str(loss), type(self.optimizer).__name__]
+        parts += [f"metrics={list(self.metrics)}"] if self.metrics else []
+        parts += [f"callbacks={list(named(self.callbacks))}"] if self.callbacks else []
+        return f"Trainer({', '.join(parts)})"
+
+
+def _item(loss: Any) -> float:
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"the loss must return a Tensor of one number, got {type(loss).__name__}")
+    return loss.item()  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""What a Trainer is made of, apart from its loop."""

@@ -97,7 +97,7 @@ def elementwise(
         call.reflected = lambda self, other: forth(other, self)
     _dress(call, operation, doc)
     if isinstance(ufunc, np.ufunc):
-        UFUNCS[ufunc] = call
+        UFUNCS.setdefault(ufunc, call)  # an operation that computes with a ufunc of another does not take its place
     return call  # type: ignore[no-any-return]
 
 

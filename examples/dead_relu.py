@@ -56,7 +56,7 @@ def main() -> None:
             axes.text(options.epochs, numbers[-1] + room, name, color=colour, ha="right", va="bottom")
     left.set_title(f"Hidden units that never fire, of {UNITS}")
     right.set_title("Loss")
-    left.set_ylim(0, UNITS + 4)
+    left.set(ylim=(0, UNITS + 4), yticks=range(0, UNITS + 1, 8))
     right.set_ylim(0, 0.8)
     for axes in (left, right):
         axes.set_xlabel("epoch")

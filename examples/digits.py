@@ -6,21 +6,18 @@ never sees it while it learns, so the accuracy there says how well it reads digi
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import style
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
-from tqdm import tqdm
+from style import BLUE, GREY, INK, ORANGE
 
 import autodiff as ad
 import nn
 
 SMOOTHING = 0.1  # how little to trust the labels: never to be entirely sure helps with new digits
-INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"  # told apart by colour-blind readers too
 
 
 class Reader(nn.Module):
@@ -34,19 +31,17 @@ class Reader(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = style.command_line(__doc__)
     parser.add_argument("--epochs", type=int, default=30, help="how often to go through the training data")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output", help="folder for what is written")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
 
     # Data: 8 x 8 pixels from 0 to 16, brought to 0 to 1.
     rng = np.random.default_rng(0)  # the split and the order of the batches
     nn.manual_seed(0)  # the initial weights
-    digits = load_digits()
-    pixels, labels = (digits.data / 16).astype(np.float32), digits.target
+    pixels, labels = (part.numpy() for part in nn.data.load_digits().tensors)
+    pixels = pixels / 16
     test, train = np.split(rng.permutation(len(labels)), [len(labels) // 4])
-    batches = nn.data.DataLoader((pixels[train], labels[train]), batch_size=32, shuffle=True, generator=rng)
 
     model = Reader()
     measure = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
@@ -54,24 +49,11 @@ def main() -> None:
     print(f"{len(train)} digits to learn from, {len(test)} held out; {sum(p.size for p in model.parameters())} weights to learn")
 
     # Training: guess, measure how wrong that was, find each weight's share of the blame, change each a little.
-    history: dict[str, list[float]] = {"loss": [], "learned from": [], "held out": []}
-    bar = tqdm(range(1, options.epochs + 1), desc="learning", unit="epoch", disable=not sys.stderr.isatty())
-    for epoch in bar:
-        losses = []
-        for x, y in batches:
-            optimizer.zero_grad()
-            loss = measure(model(x), y)
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        history["loss"].append(float(np.mean(losses)))
-        history["learned from"].append(accuracy(model, pixels[train], labels[train]))
-        history["held out"].append(accuracy(model, pixels[test], labels[test]))
-        now = f"loss {history['loss'][-1]:.3f}, accuracy {history['held out'][-1]:.1%}"
-        bar.set_postfix_str(now)
-        if bar.disable and (epoch % 5 == 0 or epoch in (1, options.epochs)):  # a log file wants lines, not a bar
-            print(f"epoch {epoch:3d}: {now}", flush=True)
-    print(f"Accuracy on the held-out digits: {accuracy(model, pixels[test], labels[test]):.2%}")
+    trainer = nn.Trainer(model, measure, optimizer, metrics=["accuracy"])
+    history = trainer.fit(
+        (pixels[train], labels[train]), options.epochs, validation=(pixels[test], labels[test]), generator=rng
+    )
+    print(f"Accuracy on the held-out digits: {history['val_accuracy'][-1]:.2%}")
 
     # What was learned, and how, for looking at.
     folder = options.output
@@ -80,13 +62,6 @@ def main() -> None:
     print(f"  learning curve  {draw_learning_curve(history, folder / 'learning_curve.png')}")
     print(f"  predictions     {draw_predictions(model, pixels[test], labels[test], folder / 'predictions.png')}")
     print(f"  backprop graph  {draw_one_step(model, measure, pixels[:4], labels[:4], folder / 'backprop.svg')}")
-
-
-def accuracy(model: Reader, pixels: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of digits that the model reads right."""
-    with ad.no_grad():
-        guesses = model(ad.asarray(pixels)).numpy().argmax(axis=1)
-    return float((guesses == labels).mean())
 
 
 def draw_one_step(model: Reader, measure: nn.CrossEntropyLoss, pixels: np.ndarray, labels: np.ndarray, path: Path) -> Path:
@@ -105,29 +80,30 @@ def draw_one_step(model: Reader, measure: nn.CrossEntropyLoss, pixels: np.ndarra
     return path
 
 
-def draw_learning_curve(history: dict[str, list[float]], path: Path) -> Path:
+def draw_learning_curve(history: nn.History, path: Path) -> Path:
     """Draw the loss, and the accuracy on both parts of the data, over the epochs; return the file."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6))
     left, right = figure.subplots(1, 2)
-    epochs = np.arange(1, len(history["loss"]) + 1)
+    epochs = history.epochs
     left.plot(epochs, history["loss"], color=INK)
     # Smoothed labels ask for a little doubt, so even the best answer has a loss: its own entropy.
     doubt = SMOOTHING / 10
     least = -(1 - SMOOTHING + doubt) * np.log(1 - SMOOTHING + doubt) - 9 * doubt * np.log(doubt)
     left.axhline(least, color=GREY, linestyle=":")
-    left.text(epochs[-1], least - 0.03, "least possible, with smoothed labels", color=GREY, fontsize=9, ha="right", va="top")
-    left.set_title("Loss while learning", loc="left", fontsize=11)
+    left.text(epochs[-1], least - 0.03, "least possible, with smoothed labels", color=GREY, ha="right", va="top")
+    left.set_title("Loss while learning")
     left.set_ylim(bottom=0)
-    for name, colour, style in (("learned from", GREY, "--"), ("held out", BLUE, "-")):
-        right.plot(epochs, [100 * share for share in history[name]], style, color=colour, label=f"digits {name}")
-    right.set_title("Digits read right, in %", loc="left", fontsize=11)
-    right.legend(frameon=False, loc="lower right")
+    for name, column, colour, look in (
+        ("digits learned from", "accuracy", GREY, "--"), ("digits held out", "val_accuracy", BLUE, "-"),
+    ):  # fmt: skip
+        right.plot(epochs, [100 * share for share in history[column]], look, color=colour, label=name)
+    right.set_title("Digits read right, in %")
+    right.legend(loc="lower right")
     for axes in (left, right):
         axes.set_xlim(left=1)
         axes.set_xlabel("epoch (once through the training data)")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    figure.savefig(path, dpi=150)
+        axes.grid(axis="y")
+    figure.savefig(path)
     return path
 
 
@@ -138,7 +114,7 @@ def draw_predictions(model: Reader, pixels: np.ndarray, labels: np.ndarray, path
     guesses, sure = shares.argmax(axis=1), shares.max(axis=1)
     hardest = np.lexsort((sure, guesses == labels))[:8]  # the wrong ones first, then the least sure
     others = np.setdiff1d(np.arange(len(labels)), hardest)[:16]
-    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    figure = Figure(figsize=(9, 5.2))
     title = "Held-out digits: what is read (and how surely). First row: the hardest; orange: read wrong"
     figure.suptitle(title, x=0.005, ha="left", fontsize=11, color=INK)
     grid: Any = figure.subplots(3, 8)
@@ -149,7 +125,7 @@ def draw_predictions(model: Reader, pixels: np.ndarray, labels: np.ndarray, path
         axes.set_xlabel(f"but is {labels[i]}" if wrong else "", fontsize=10, color=ORANGE)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color(ORANGE if wrong else "#cccccc")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path)
     return path
 
 

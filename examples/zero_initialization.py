@@ -27,7 +27,7 @@ def main() -> None:
     pixels = pixels / 16
 
     figure = Figure(figsize=(9, 3.6))
-    curves, looks = figure.subfigures(1, 2, width_ratios=[1, 1])
+    curves, looks = figure.subfigures(1, 2)
     left, grid = curves.subplots(), looks.subplots(len(STARTS), 6)
     for row, (name, (initialization, colour)) in zip(grid, STARTS.items(), strict=True):
         nn.manual_seed(0)
@@ -39,18 +39,17 @@ def main() -> None:
         print(f"{name}: {different} different of {len(units)} hidden units, {history['accuracy'][-1]:.1%} of the digits read right")
 
         left.plot(history.epochs, history["loss"], color=colour)
-        end = options.epochs + 0.03 * options.epochs, history["loss"][-1]
-        left.text(*end, name, color=colour, va="center", clip_on=False)
+        left.text(1.03 * options.epochs, history["loss"][-1], name, color=colour, va="center")
         for axes, unit in zip(row, units, strict=False):
             axes.imshow(unit.reshape(8, 8), cmap="RdBu", vmin=-0.5, vmax=0.5)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set(visible=True, color=colour)
-        row[0].set_title(f"{name}: {different} different of {len(units)}", color=colour, fontsize=10)
+        row[0].text(-0.5, -1.2, f"{name}: {different} different of {len(units)}", color=colour).set_in_layout(False)
     left.set_title("Loss while learning to read digits")
     left.set(xlabel="epoch", xlim=(1, 1.4 * options.epochs), ylim=(0, None))
     left.spines.bottom.set_bounds(1, options.epochs)
     left.set_xticks([tick for tick in left.get_xticks() if 1 <= tick <= options.epochs])
-    looks.suptitle("What the first six hidden units look for (blue: ink, red: none)", fontsize=11, x=0.01, ha="left")
+    looks.suptitle("What the first six hidden units look for", fontsize=11, x=0.01, ha="left")
     style.save(figure, options.output / "zero_initialization.png")
 
 

@@ -204,7 +204,8 @@ _LATER = {"History": "history", "Trainer": "trainer", "callbacks": "callbacks", 
 _EXTRA = {"sklearn": "sklearn"}  # also needs a library that need not be there
 
 if TYPE_CHECKING:
-    from . import callbacks, metrics, models, sklearn
+    from . import callbacks, metrics, models
+    from . import sklearn as sklearn
     from .history import History
     from .trainer import Trainer
 else:

@@ -21,7 +21,7 @@ _FORMAT = "nn.checkpoint 1"
 
 
 def save_checkpoint(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write a nested mapping, such as of several `state_dict()`s, into one file.
+    """Write a nested mapping, such as one of several `state_dict()`, into one file.
 
     state  dicts (keys are strings or integers), lists and tuples of None, booleans, integers, floats, strings, arrays and
            Tensors (their values)

@@ -33,6 +33,14 @@ class TestElementwise:
         assert cube.operation.name == cube.__name__ == "cube"
         assert cube(2.0).item() == 8
 
+    def test_an_operation_that_computes_with_a_ufunc_of_another_leaves_numpys_function_to_it(self):
+        before = UFUNCS[np.multiply]
+        masked = elementwise(np.multiply, lambda g, x2: g * x2, lambda g, x1: g * x1, name="masked")
+        assert UFUNCS[np.multiply] is before
+        with pytest.raises(ValueError, match="multiply: shapes do not broadcast"):
+            np.ones(2) * Tensor(np.ones(3))
+        assert masked(2.0, 3.0).item() == 6
+
     def test_two_arguments_with_broadcasting(self):
         scaled = elementwise(lambda x1, x2: x1 * np.exp(x2), lambda g, x2: g * np.exp(x2), lambda g, y: g * y, name="scaled")
         check_grads(scaled, np.ones((3, 1)), np.array([0.1, 0.2]), order=3)

@@ -179,6 +179,7 @@ PARITY: dict[str, Any] = {
         "exp",
         "exp2",
         "expm1",
+        "erf",
         "log",
         "log2",
         "log10",

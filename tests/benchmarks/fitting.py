@@ -1,13 +1,14 @@
 """Whole fits of a classifier, beside PyTorch and scikit-learn's MLPClassifier, and how good the results are.
 
-The same architecture, data, batch size and number of epochs, and the same Adam (no penalty, no early stopping); initial
-weights as each library draws them by default. One thing is trained three times by this library: in a plain loop over a
-DataLoader, by `nn.Trainer` and by `nn.sklearn.NeuralClassifier`. Each round has a seed of its own.
+The same architecture, data, batch size and number of epochs, the same Adam (no penalty, no early stopping), and initial
+weights from the same distribution, which is scikit-learn's. This library trains the network in three ways: in a plain loop
+over a DataLoader, by `nn.Trainer` and by `nn.sklearn.NeuralClassifier`. Each round has a seed of its own.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -58,11 +59,11 @@ def digits() -> Data:
 
 
 def made() -> Data:
-    """2000 points in 20 dimensions on two sides of a curved surface, a tenth of them on the wrong one."""
+    """2000 points in 20 dimensions, on two sides of a curved surface; some lie on the wrong one."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2000, 20))
-    y = (np.tanh(x @ rng.standard_normal((20, 8))) @ rng.standard_normal(8) > 0).astype(np.int64)
-    return _apart(x, np.where(rng.random(2000) < 0.1, 1 - y, y))
+    height = np.tanh(x @ rng.standard_normal((20, 3))) @ np.array([1.0, -1.0, 1.0])
+    return _apart(x, (height + 0.3 * rng.standard_normal(2000) > 0).astype(np.int64))
 
 
 def _apart(x: np.ndarray, y: np.ndarray) -> Data:
@@ -73,12 +74,23 @@ def _apart(x: np.ndarray, y: np.ndarray) -> Data:
 # ----------------------------------------------------------------------------------------------- one fit of each
 
 
-def _mlp(library: Any, problem: Problem) -> Any:
-    layers = []
-    for inputs, outputs in zip(problem.sizes[:-2], problem.sizes[1:-1], strict=True):
-        layers += [library.Linear(inputs, outputs), library.ReLU()]
-    model = library.Sequential(*layers, library.Linear(*problem.sizes[-2:]))
-    return model.double() if problem.dtype == "float64" else model
+def _mlp(library: Any, problem: Problem, seed: int, as_tensor: Callable[[np.ndarray], Any]) -> Any:
+    """Return the network, made of the layers of `nn` or `torch.nn`."""
+    rng = np.random.default_rng(seed)
+    layers: list[Any] = []
+    weights = {}
+    for inputs, outputs in itertools.pairwise(problem.sizes):
+        if layers:
+            layers.append(library.ReLU())
+        bound = (6 / (inputs + outputs)) ** 0.5
+        weights[f"{len(layers)}.weight"] = as_tensor(rng.uniform(-bound, bound, (outputs, inputs)))
+        weights[f"{len(layers)}.bias"] = as_tensor(rng.uniform(-bound, bound, outputs))
+        layers.append(library.Linear(inputs, outputs))
+    model = library.Sequential(*layers)
+    if problem.dtype == "float64":
+        model.double()
+    model.load_state_dict(weights)
+    return model
 
 
 def _plain_loop(model: Any, criterion: Any, optimizer: Any, epochs: int, batches: Callable[[], Any]) -> None:
@@ -90,11 +102,18 @@ def _plain_loop(model: Any, criterion: Any, optimizer: Any, epochs: int, batches
             optimizer.step()
 
 
-def ours(problem: Problem, seed: int) -> Predict:
+def _own_mlp(problem: Problem, seed: int) -> Any:
+    import autodiff
     import nn
 
     nn.manual_seed(seed)
-    model = _mlp(nn, problem)
+    return _mlp(nn, problem, seed, autodiff.Tensor)
+
+
+def ours(problem: Problem, seed: int) -> Predict:
+    import nn
+
+    model = _own_mlp(problem, seed)
     loader = nn.data.DataLoader(nn.data.TensorDataset(*problem.parts[:2]), problem.batch, shuffle=True)
     optimizer = nn.optim.Adam(model.parameters(), lr=LR)
     _plain_loop(model, nn.CrossEntropyLoss(), optimizer, problem.epochs, lambda: loader)
@@ -104,8 +123,7 @@ def ours(problem: Problem, seed: int) -> Predict:
 def trainer(problem: Problem, seed: int) -> Predict:
     import nn
 
-    nn.manual_seed(seed)
-    model = _mlp(nn, problem)
+    model = _own_mlp(problem, seed)
     trainer = nn.Trainer(model, nn.CrossEntropyLoss(), nn.optim.Adam(model.parameters(), lr=LR))
     trainer.fit(problem.parts[:2], problem.epochs, batch_size=problem.batch, progress=False)
     return lambda x: trainer.predict(x).argmax(axis=1)  # type: ignore[no-any-return]
@@ -115,8 +133,9 @@ def classifier(problem: Problem, seed: int) -> Predict:
     import nn.sklearn
 
     model = nn.sklearn.NeuralClassifier(
-        problem.sizes[1:-1], lr=LR, epochs=problem.epochs, batch_size=problem.batch, dtype=problem.dtype, random_state=seed
-    )
+        lambda inputs, outputs: _own_mlp(problem, seed),
+        lr=LR, epochs=problem.epochs, batch_size=problem.batch, dtype=problem.dtype, random_state=seed,
+    )  # fmt: skip
     return model.fit(*problem.parts[:2]).predict
 
 
@@ -137,7 +156,7 @@ def torch(problem: Problem, seed: int, *, by_hand: bool = False) -> Predict:
     import torch
 
     torch.manual_seed(seed)
-    model = _mlp(torch.nn, problem)
+    model = _mlp(torch.nn, problem, seed, torch.from_numpy)
     x, y = map(torch.from_numpy, problem.parts[:2])
     batches: Any
     if by_hand:

@@ -32,14 +32,15 @@ def main() -> None:
     history = nn.Trainer(model, model.loss(), optimizer, callbacks=[stopping]).fit(
         (inputs[train], targets[train]), options.epochs, validation=(inputs[check], targets[check]), progress=False
     )
-    print(f"Learned from {len(train)} patients for {len(history)} epochs; epoch {stopping.best_epoch} was the best for {len(check)} others")
+    print(
+        f"Learned from {len(train)} patients for {len(history)} epochs; for {len(check)} others epoch {stopping.best_epoch} was best"
+    )
 
     line = LinearRegression().fit(inputs[np.r_[train, check]], targets[np.r_[train, check]])
     truth = y[test, 0]
     figure = Figure(figsize=(9, 4.2))
-    for axes, name, says in zip(
-        figure.subplots(1, 2, sharex=True, sharey=True), ("network", "linear regression"), (model.predict, line.predict), strict=True
-    ):
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, name, says in ((panels[0], "network", model.predict), (panels[1], "linear regression", line.predict)):
         predicted = scale_y.inverse(says(inputs[test])[:, None])[:, 0]
         r2, rmse = nn.metrics.r2_score(predicted, truth), nn.metrics.root_mean_squared_error(predicted, truth)
         print(f"{name:17s} on {len(test)} patients that it has not seen: R2 {r2:.3f}, RMSE {rmse:.1f}")

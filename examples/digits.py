@@ -50,9 +50,7 @@ def main() -> None:
 
     # Training: guess, measure how wrong that was, find each weight's share of the blame, change each a little.
     trainer = nn.Trainer(model, measure, optimizer, metrics=["accuracy"])
-    history = trainer.fit(
-        (pixels[train], labels[train]), options.epochs, validation=(pixels[test], labels[test]), generator=rng
-    )
+    history = trainer.fit((pixels[train], labels[train]), options.epochs, validation=(pixels[test], labels[test]), generator=rng)
     print(f"Accuracy on the held-out digits: {history['val_accuracy'][-1]:.2%}")
 
     # What was learned, and how, for looking at.
@@ -94,7 +92,7 @@ def draw_learning_curve(history: nn.History, path: Path) -> Path:
     left.set_title("Loss while learning")
     left.set_ylim(bottom=0)
     for name, column, colour, look in (
-        ("digits learned from", "accuracy", GREY, "--"), ("digits held out", "val_accuracy", BLUE, "-"),
+        ("learned from, while learning", "accuracy", GREY, "--"), ("held out", "val_accuracy", BLUE, "-"),
     ):  # fmt: skip
         right.plot(epochs, [100 * share for share in history[column]], look, color=colour, label=name)
     right.set_title("Digits read right, in %")
@@ -124,7 +122,7 @@ def draw_predictions(model: Reader, pixels: np.ndarray, labels: np.ndarray, path
         axes.set_title(f"{guesses[i]} ({sure[i]:.0%})", fontsize=11, color=ORANGE if wrong else INK)
         axes.set_xlabel(f"but is {labels[i]}" if wrong else "", fontsize=10, color=ORANGE)
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_color(ORANGE if wrong else "#cccccc")
+        axes.spines[:].set(visible=True, color=ORANGE if wrong else "#cccccc")
     figure.savefig(path)
     return path
 

@@ -60,7 +60,7 @@ def draw_line(axes: Axes, neuron: Perceptron) -> None:
     w, b = neuron.weight.numpy().astype(float), neuron.bias.item()
     if w.any():
         nearest = -b * w / (w @ w)  # the point of the line that is nearest to the origin
-        axes.axline(nearest, nearest + [-w[1], w[0]], color=style.INK, linewidth=1.2)
+        axes.axline(nearest, nearest + np.array([-w[1], w[0]]), color=style.INK, linewidth=1.2)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ def main() -> None:
     ):  # fmt: skip
         axes.barh(words, size, color=colour, height=0.7)
         axes.invert_yaxis()
+        axes.set_xlim(0, np.copysign(1.05 * np.abs(weights).max(), size[0]))
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("weight")
     left.set_title("Speaks for spam")

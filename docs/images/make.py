@@ -1,17 +1,35 @@
-"""Draws the pictures of README and docs again: `python docs/images/make.py` (it needs the program `dot`).
+"""Draws the pictures of README and docs again: `python docs/images/make.py` (it needs the program `dot`, and '.[demo]').
 
-A picture is the `drawing` that the code of its page makes, so the two cannot tell different stories.
+The picture of a graph is the `drawing` that the code of its page makes, and a picture of an example is what the script
+writes, so picture and text cannot tell different stories.
 """
 
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 import autodiff as ad
 
 ROOT = Path(__file__).resolve().parents[2]
+IMAGES = Path(__file__).resolve().parent
 PAGES = {"expression": "README.md", "step": "docs/start.md"}
+EXAMPLES = {  # script: the picture of it that docs/examples.md shows
+    "perceptron": "perceptron.png",
+    "spam": "spam.png",
+    "moons": "moons.png",
+    "digits": "predictions.png",
+    "diabetes": "diabetes.png",
+    "activations": "activations.png",
+    "dead_relu": "dead_relu.png",
+    "vanishing_gradients": "vanishing_gradients.png",
+    "rosenbrock": "rosenbrock.png",
+    "zero_initialization": "zero_initialization.png",
+}
 
 
 def drawing_of(page: str) -> ad.Drawing:
@@ -27,9 +45,21 @@ def drawing_of(page: str) -> ad.Drawing:
     raise LookupError(f"{page} makes no drawing")
 
 
+def picture_of(script: str, folder: str) -> Path:
+    """Run an example, and keep its picture in 64 colours, which are enough and a third of the size."""
+    subprocess.run([sys.executable, ROOT / "examples" / f"{script}.py", "--output", folder], check=True)
+    kept = IMAGES / "examples" / f"{script}.png"
+    kept.parent.mkdir(exist_ok=True)
+    picture = Image.open(Path(folder) / EXAMPLES[script]).convert("RGB")
+    picture.quantize(64, dither=Image.Dither.NONE).save(kept, optimize=True)
+    return kept
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # what the pages write is not wanted here
         for name, page in PAGES.items():
-            print(drawing_of(page).save(Path(__file__).resolve().with_name(f"{name}.svg")))
+            print(drawing_of(page).save(IMAGES / f"{name}.svg"))
+        for script in EXAMPLES:
+            print(picture_of(script, folder))
         os.chdir(ROOT)

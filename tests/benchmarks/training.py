@@ -46,28 +46,31 @@ class Task:
         return f"MLP {sizes}, {' '.join([self.optimizer, *self.options])}"
 
     def layers(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield the name and the sizes of each layer."""
+        """Yield the name and the arguments of each layer."""
+        last = len(self.sizes) - 2
         for i, (inputs, outputs) in enumerate(itertools.pairwise(self.sizes)):
-            if i:
-                for name in self.hidden:
-                    yield name, (inputs,) if name.startswith(("BatchNorm", "LayerNorm")) else ()
-            yield "Linear", (inputs, outputs)
+            has_bias = i == last or self.hidden[0] != "BatchNorm1d"  # which would take a bias away again
+            yield "Linear", (inputs, outputs, has_bias)
+            for name in self.hidden if i < last else ():
+                yield name, (outputs,) if name.startswith(("BatchNorm", "LayerNorm")) else ()
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the initial weights under the names that a Sequential gives them."""
         rng = np.random.default_rng(0)
         weights = {}
-        for i, (_, sizes) in enumerate(self.layers()):
-            if sizes:
-                bound = sizes[0] ** -0.5
-                middle = 1.0 if len(sizes) == 1 else 0.0  # a normalisation multiplies by its weight
-                weights[f"{i}.weight"] = (middle + rng.uniform(-bound, bound, sizes[::-1])).astype(np.float32)
-                weights[f"{i}.bias"] = rng.uniform(-bound, bound, sizes[-1]).astype(np.float32)
+        for i, (name, arguments) in enumerate(self.layers()):
+            if arguments:
+                shape = arguments[:2][::-1]
+                bound = shape[-1] ** -0.5
+                middle = 0.0 if name == "Linear" else 1.0  # a normalisation multiplies by its weight
+                weights[f"{i}.weight"] = (middle + rng.uniform(-bound, bound, shape)).astype(np.float32)
+                if arguments[2:] != (False,):
+                    weights[f"{i}.bias"] = rng.uniform(-bound, bound, shape[0]).astype(np.float32)
         return weights
 
     def batches(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return batches of inputs and class labels."""
-        rng = np.random.default_rng(1)
+        rng = np.random.default_rng(2)
         return [
             (rng.standard_normal((self.batch, self.sizes[0]), np.float32), rng.integers(0, self.sizes[-1], self.batch))
             for _ in range(BATCHES)
@@ -125,7 +128,7 @@ class Training:
 
 
 def _model(library: Any, task: Task, as_tensor: Callable[[Any], Any]) -> Any:
-    model = library.Sequential(*[getattr(library, name)(*sizes) for name, sizes in task.layers()])
+    model = library.Sequential(*[getattr(library, name)(*arguments) for name, arguments in task.layers()])
     weights = {name: as_tensor(value) for name, value in task.weights().items()}
     model.load_state_dict({**model.state_dict(), **weights})
     return model

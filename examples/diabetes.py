@@ -33,7 +33,7 @@ def main() -> None:
         (inputs[train], targets[train]), options.epochs, validation=(inputs[check], targets[check]), progress=False
     )
     print(
-        f"Learned from {len(train)} patients for {len(history)} epochs; for {len(check)} others epoch {stopping.best_epoch} was best"
+        f"Learned from {len(train)} patients in {len(history)} epochs; number {stopping.best_epoch} was best for {len(check)} others"
     )
 
     line = LinearRegression().fit(inputs[np.r_[train, check]], targets[np.r_[train, check]])

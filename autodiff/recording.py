@@ -269,11 +269,13 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
             if value._memory is not None:
                 shared = True
         else:
-            raw.append(_copied(value) if type(value) is list else value)
+            if value is not None:
+                if type(value) is list:
+                    value = _copied(value)
+                if len(raw) in operation.ruled and not is_plain(value):
+                    value = as_array(value, operation.name)
+            raw.append(value)
             parents.append(None)
-    for i in operation.ruled:
-        if parents[i] is None and not isinstance(args[i], Variable) and not is_plain(raw[i]):
-            raw[i] = as_array(raw[i], operation.name)
     if tracked:
         for i in operation.ruleless:
             if parents[i] is not None:

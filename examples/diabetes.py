@@ -32,9 +32,7 @@ def main() -> None:
     history = nn.Trainer(model, model.loss(), optimizer, callbacks=[stopping]).fit(
         (inputs[train], targets[train]), options.epochs, validation=(inputs[check], targets[check]), progress=False
     )
-    print(
-        f"Learned from {len(train)} patients in {len(history)} epochs; number {stopping.best_epoch} was best for {len(check)} others"
-    )
+    print(f"Learned from {len(train)} patients; epoch {stopping.best_epoch} of {len(history)} was best for {len(check)} others")
 
     line = LinearRegression().fit(inputs[np.r_[train, check]], targets[np.r_[train, check]])
     truth = y[test, 0]

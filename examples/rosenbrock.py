@@ -63,7 +63,7 @@ def main() -> None:
         arrived = np.linalg.norm(path[-1] - GOAL) <= NEAR
         result = f"{len(path) - 1:,} steps" if arrived else f"not in {options.steps:,} steps"
         print(f"{racer:9s} {result}")
-        axes.contour(x, y, height, levels=np.logspace(0, 3, 7), colors=style.PALE, linewidths=1)
+        axes.contour(x, y, height, levels=np.logspace(0, 3, 7), colors="#c8c8c8", linewidths=0.8)
         axes.plot(*path.T, ".-", color=style.BLUE, linewidth=1, markersize=3)
         axes.plot(*START, "o", color=style.INK, markersize=5)
         axes.plot(*GOAL, "*", color=style.ORANGE, markersize=11)

@@ -10,26 +10,40 @@ from typing import IO, Any
 def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
     """Let `write` fill a new file, then put it in the place of `path` in one instant.
 
-    However the process ends, killed or without power, `path` is the old file or the new one, never a part of either.
+    However the process ends, killed or without power, `path` is the old file or the new one, never a part of either. Where
+    the system can make a file without a name (Linux), a killed process leaves nothing else behind.
     """
-    import tempfile  # where it is used: it costs more time than much of nn
-
-    folder, file = os.path.split(os.path.abspath(path))
+    folder, file = os.path.split(os.path.realpath(path))  # a link stays one, and what it leads to is replaced
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"the folder {folder} is not there; make it first, e.g. with os.makedirs")
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file}.", suffix=".part")
+    target, temporary = os.path.join(folder, file), os.path.join(folder, f".{file}.{os.urandom(6).hex()}.part")
+    handle = _nameless(folder)
+    named = handle is None
+    if handle is None:
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own is for secrets
-        os.replace(temporary, path)
+            if not named:
+                os.link(f"/proc/self/fd/{stream.fileno()}", temporary, follow_symlinks=True)
+        os.replace(temporary, target)
         _keep_name(folder)
     except BaseException:
         if os.path.exists(temporary):
             os.remove(temporary)
         raise
+
+
+def _nameless(folder: str) -> int | None:
+    """Return an open file that has no name yet, and vanishes with the process; None where the system has no such files."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:  # not every file system has them
+        return None
 
 
 def _keep_name(folder: str) -> None:
@@ -44,9 +58,3 @@ def _keep_name(folder: str) -> None:
         pass  # nor does every file system write them on demand
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -6,6 +6,7 @@ The loop is `Trainer.fit`: read it first. Everything else here prepares it, or e
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,12 +19,14 @@ from .callbacks.callback import Callback, listeners
 from .callbacks.checkpoints import Checkpoint
 from .callbacks.monitoring import checked_count
 from .checkpoint import load_checkpoint
+from .data import DataLoader
 from .history import History
 from .module import Module
 from .progress import shown
-from .training.batches import as_batches, checked, copied, count_of, in_groups, inputs_of, joined, size_of
-from .training.evaluation import Totals, metrics_by_name
+from .training.batches import as_batches, checked, copied, count_of, in_groups, inputs_of, joined
+from .training.evaluation import Totals
 from .training.lr_finder import LRCurve, range_test
+from .training.metrics import metrics_by_name
 from .training.parts import check_parts, checked_callbacks
 from .training.resuming import named, restore_model, restore_rest, state_of
 
@@ -35,7 +38,8 @@ class Trainer:
     loss        a Module or function of (prediction, target) that returns a number: nn.CrossEntropyLoss()
     optimizer   an optimizer of the model's parameters
     metrics     names of `nn.metrics`, or functions f(input, target) of arrays, or a dict of names to these; computed once an
-                epoch from all of its predictions and targets
+                epoch from all of its predictions and targets. Those of `nn.metrics` take the output as the loss does: after
+                BCEWithLogitsLoss a number above 0 is a yes; F1 and the like are "macro" means where classes are several
     callbacks   `nn.callbacks`: what listens and takes part
     accumulate  make one step for the gradients of so many batches, as if they were one
 
@@ -70,7 +74,7 @@ class Trainer:
     ):
         check_parts(model, loss, optimizer)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.metrics = metrics_by_name(metrics)
+        self.metrics = metrics_by_name(metrics, loss)
         self.callbacks = checked_callbacks(callbacks)
         self.accumulate = checked_count(accumulate, "Trainer: accumulate", 1)
         self.loader: Any = None
@@ -91,7 +95,7 @@ class Trainer:
         self.error: BaseException | None = None
         self.step_begins = self.step_ends = True
         self._share: float | None = None
-        self._samples = 0
+        self._weight = 0.0  # of the batch, in the mean loss of the epoch
         self._whole = False  # whether all batches of the epoch were used
         self._source: Any = None
 
@@ -167,6 +171,8 @@ class Trainer:
         self, data: Any, epochs: int, validation: Any, batch_size: int, shuffle: bool, generator: Any, resume: Any
     ) -> dict[str, Any] | None:
         """Check what `fit` was given; return the saved state to go on from, or None."""
+        if np.ndim(epochs):
+            raise TypeError("fit: expected inputs and targets as one tuple: fit((X, y), epochs)")
         epochs = checked_count(epochs, "fit: epochs", 0)
         loader = as_batches("fit", data, batch_size, shuffle, generator)
         checks = None if validation is None else as_batches("fit: validation", validation, batch_size, shuffle=False)
@@ -206,7 +212,7 @@ class Trainer:
             for module, training in modes:
                 module.training = training
             try:
-                self._tell("on_fit_end")
+                self._tell_all("on_fit_end")
             finally:
                 self._listeners = listeners(self.callbacks)
 
@@ -225,13 +231,13 @@ class Trainer:
         """Yield the batches of an epoch, and note where each stands in the group that makes one step."""
         self._source = iter(self.loader)
         for group in in_groups(self._source, self.accumulate):
-            sizes = [size_of(checked(batch)) for batch in group]
+            weights = [self.totals.weight_of(checked(batch)) for batch in group]
             for place, batch in enumerate(group):
                 self.batch += 1
                 self.step_begins, self.step_ends = place == 0, place == len(group) - 1
-                self._samples = sizes[place]
+                self._weight = weights[place]
                 alone = len(group) == 1 or self.totals.losses_are_sums
-                self._share = None if alone else sizes[place] / sum(sizes)  # so that it is the mean of all samples
+                self._share = None if alone else weights[place] / (sum(weights) or 1)  # so that it is the mean of all samples
                 yield batch
                 if self.stopping and self.batch != self.batches:
                     return
@@ -240,13 +246,16 @@ class Trainer:
     def _count(self, prediction: Any, target: Any, loss: float) -> None:
         """Take a batch into the numbers of the epoch; before the step, which may write what was predicted."""
         self.loss_value = loss
-        self.totals.add(loss, self._samples, prediction, target)
+        self.totals.add(loss, self._weight, prediction, target)
 
     def _end_epoch(self, epoch: int) -> None:
         if not self._whole:  # stopped in its middle
             return
         if not self.batch:
-            raise ValueError("fit: there is no batch in the data")
+            raise ValueError(
+                "fit: there is no batch in the data"
+                + ("; it seems that it can be gone through only once: its __iter__ must begin anew" if epoch > 1 else "")
+            )
         numbers = self.totals.result()
         if self.validation is not None:
             numbers |= {f"val_{name}": value for name, value in self._measured(self.validation).items()}
@@ -259,8 +268,14 @@ class Trainer:
         for listener in self._listeners[event]:
             listener(self)
 
+    def _tell_all(self, event: str) -> None:
+        """Tell an event that ends something to every listener, also where one of them fails."""
+        with contextlib.ExitStack() as stack:
+            for listener in reversed(self._listeners[event]):
+                stack.callback(listener, self)
+
     def _totals(self) -> Totals:
-        return Totals(self.metrics, getattr(self.loss, "reduction", None) == "sum")
+        return Totals(self.metrics, self.loss)
 
     # ------------------------------------------------------------------------------------------- using the model
 
@@ -270,7 +285,7 @@ class Trainer:
         data        arrays (X, y), a Dataset, or a DataLoader
         batch_size  samples in a batch, where data is no loader
         """
-        return self._measured(as_batches("evaluate", data, batch_size, shuffle=False))
+        return self._measured(as_batches("evaluate", self._apart(data), batch_size, shuffle=False))
 
     def _measured(self, batches: Any) -> dict[str, float]:
         totals = self._totals()
@@ -278,8 +293,8 @@ class Trainer:
             for batch in batches:
                 *inputs, target = checked(batch)
                 prediction = self.model(*inputs)
-                totals.add(_item(self.loss(prediction, target)), size_of(batch), prediction, target)
-        if not totals.samples:
+                totals.add(_item(self.loss(prediction, target)), totals.weight_of(batch), prediction, target)
+        if not totals.batches:
             raise ValueError("evaluate: there is no batch in the data")
         return totals.result()
 
@@ -291,12 +306,16 @@ class Trainer:
         batch_size  samples in a batch, where x is no loader
         """
         is_arrays = isinstance(x, (tuple, np.ndarray, Tensor))
-        batches = as_batches("predict", x, batch_size, shuffle=False, targets=False)
+        batches = as_batches("predict", self._apart(x), batch_size, shuffle=False, targets=False)
         with self._evaluating():
             outputs = [copied(self.model(*inputs_of(batch, targets=not is_arrays))) for batch in batches]
         if not outputs:
             raise ValueError("predict: there is no batch in the data")
         return joined(outputs)
+
+    def _apart(self, data: Any) -> Any:
+        """Return data that can be gone through in the middle of an epoch without moving the training's place in it."""
+        return copy.copy(data) if self.inside and data is self.loader and isinstance(data, DataLoader) else data
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -311,15 +330,15 @@ class Trainer:
         finally:
             for module, training in modes:
                 module.training = training
-            self._tell("on_evaluate_end")
+            self._tell_all("on_evaluate_end")
 
     def evaluated_weights(self) -> dict[str, Tensor]:
         """Return the state_dict that evaluation uses: that of the model, or with EMA the averages."""
-        self._tell("on_evaluate_start")
         try:
+            self._tell("on_evaluate_start")
             return self.model.state_dict()
         finally:
-            self._tell("on_evaluate_end")
+            self._tell_all("on_evaluate_end")
 
     def find_lr(
         self,
@@ -340,7 +359,8 @@ class Trainer:
         smoothing  0 to 1, how much the curve is smoothed before its steepest fall is looked for
         diverged   end where the smoothed loss is so many times its lowest
 
-        All is done on copies, without callbacks: model, optimizer, random generators and loader are as before.
+        All is done on copies, without callbacks: model, optimizer, random generators and loader are as before. A penalty that
+        a loss function takes from the model itself stays what it is meanwhile.
 
         >>> import nn
         >>> x = np.random.default_rng(0).normal(size=(256, 4))

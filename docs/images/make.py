@@ -46,12 +46,12 @@ def drawing_of(page: str) -> ad.Drawing:
 
 
 def picture_of(script: str, folder: str) -> Path:
-    """Run an example, and keep its picture in 64 colours, which are enough and a third of the size."""
+    """Run an example, and keep its picture in 128 colours, which are enough and a third of the size."""
     subprocess.run([sys.executable, ROOT / "examples" / f"{script}.py", "--output", folder], check=True)
     kept = IMAGES / "examples" / f"{script}.png"
     kept.parent.mkdir(exist_ok=True)
     picture = Image.open(Path(folder) / EXAMPLES[script]).convert("RGB")
-    picture.quantize(64, dither=Image.Dither.NONE).save(kept, optimize=True)
+    picture.quantize(128, Image.Quantize.FASTOCTREE).save(kept, optimize=True)
     return kept
 
 

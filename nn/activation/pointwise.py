@@ -1,4 +1,4 @@
-"""What the kernels of activations share: real numbers in, and a value and its slope from one walk over them.
+"""What activations share: real numbers in, a value and its slope from one walk over them, and PyTorch's `inplace`.
 
 Knows arrays. Knows no activation.
 """
@@ -14,6 +14,7 @@ from autodiff import is_grad_enabled
 from autodiff.blocks import in_blocks
 
 from ..constants import zero, zeros
+from ..module import Module
 
 
 def real(x: Any) -> np.ndarray:
@@ -73,3 +74,26 @@ def _without_slope(x: np.ndarray, y: np.ndarray, kernel: Callable[..., None], *o
 def times_slope(g: Any, slope: np.ndarray, needs: Any) -> tuple[Any]:
     """Return the gradient that goes with `value_and_slope`."""
     return (g * slope,)
+
+
+class InPlace(Module):
+    """An activation without options, but for PyTorch's `inplace`.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed, and the result is the same
+    """
+
+    def __init__(self, inplace: bool = False):
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        return shown(inplace=self.inplace)
+
+
+def shown(*options: str, inplace: bool) -> str:
+    """Return the options of a Module as its repr shows them, `inplace` only where it was asked for.
+
+    >>> from nn.activation.pointwise import shown
+    >>> shown("alpha=1.0", inplace=True), shown("alpha=1.0", inplace=False)
+    ('alpha=1.0, inplace=True', 'alpha=1.0')
+    """
+    return ", ".join((*options, "inplace=True") if inplace else options)

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from ..trainer import Trainer
 
@@ -35,7 +37,7 @@ def checked_path(path: Any, owner: str) -> str:
 
 def checked_count(value: Any, name: str, least: int) -> int:
     """Return a whole number of at least `least`; raises ValueError where it is none."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or np.ndim(value) or int(value) < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
 

@@ -80,7 +80,7 @@ def in_groups(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def checked(batch: Any) -> Any:
     """Return a batch if it has inputs and a target; raises TypeError where it has not."""
-    if type(batch) in (tuple, list) and len(batch) > 1:
+    if isinstance(batch, (tuple, list)) and len(batch) > 1:
         return batch
     kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
     raise TypeError(f"expected batches (input, target), got {kind}; a sample of the data set must be such a tuple")
@@ -88,14 +88,16 @@ def checked(batch: Any) -> Any:
 
 def inputs_of(batch: Any, targets: bool) -> Any:
     """Return the inputs of a batch as a list, without the target where there is one."""
-    if type(batch) in (tuple, list):
+    if isinstance(batch, (tuple, list)):
         return batch[:-1] if targets and len(batch) > 1 else batch
     return [batch]
 
 
 def size_of(batch: Any) -> int:
-    """Return how many samples are in a batch: the length of the first array in it."""
+    """Return how many samples are in a batch: the length of the first array, or list of texts, in it."""
     while isinstance(batch, (tuple, list, dict)):
+        if isinstance(batch, list) and isinstance(batch[0], (str, bytes)):
+            return len(batch)
         batch = next(iter(batch.values())) if isinstance(batch, dict) else batch[0]
     shape = batch._data.shape if isinstance(batch, Tensor) else np.shape(batch)
     return int(shape[0]) if shape else 1

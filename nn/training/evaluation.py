@@ -6,91 +6,52 @@ another number where the last batch is smaller, and for most metrics (F1, ROC-AU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from autodiff import Tensor, no_grad
 
-from .batches import copied, joined
-
-Metric = Callable[[Any, Any], Any]
-
-
-def metrics_by_name(given: Any) -> dict[str, Metric]:
-    """Return functions f(input, target) by name.
-
-    given  None; a name of `nn.metrics`, or a function; several of these; or a mapping of names to them
-    """
-    if given is None:
-        return {}
-    if isinstance(given, str) or callable(given):
-        given = [given]
-    if isinstance(given, Mapping):
-        pairs = list(given.items())
-    elif isinstance(given, Iterable):
-        pairs = [(_name_of(metric), metric) for metric in given]
-    else:
-        raise TypeError(f"metrics: expected names, functions or a dict of them, got {type(given).__name__}")
-    found: dict[str, Metric] = {}
-    for name, metric in pairs:
-        if not isinstance(name, str) or name in ("loss", "epoch", "lr") or name.startswith("val_"):
-            raise ValueError(f"metrics: {name!r} cannot be the name of a metric: it stands for something else, or is no text")
-        if name in found:
-            raise ValueError(f"metrics: there are two called {name!r}; give a dict of names to functions")
-        found[name] = _function(metric)
-    return found
-
-
-def _name_of(metric: Any) -> str:
-    name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
-    if name is None or name == "<lambda>":
-        raise ValueError("metrics: a function without a name; give a dict of names to functions")
-    return str(name)
-
-
-def _function(metric: Any) -> Metric:
-    if isinstance(metric, str):
-        from .. import metrics  # only where one is asked for by its name
-
-        function = getattr(metrics, metric, None)
-        if not callable(function) or metric.startswith("_"):
-            known = ", ".join(getattr(metrics, "__all__", ()))
-            raise ValueError(f"metrics: nn.metrics has no function {metric!r}" + (f"; it has: {known}" if known else ""))
-        return function  # type: ignore[no-any-return]
-    if isinstance(metric, type) or not callable(metric):
-        what = f"the class {metric.__name__}" if isinstance(metric, type) else f"a {type(metric).__name__}"
-        raise TypeError(f"metrics: expected a name of nn.metrics or a function f(input, target), got {what}")
-    return metric  # type: ignore[no-any-return]
-
+from ..loss.classification import CrossEntropyLoss, NLLLoss
+from .batches import copied, joined, size_of
+from .metrics import Metric
 
 class Totals:
     """The sums of an epoch.
 
-    metrics          functions by name
-    losses_are_sums  whether a batch's loss is the sum over its samples, not their mean
+    metrics  functions by name
+    loss     of the training: it says what a batch weighs in the mean of several
 
-    mean_loss  the mean loss of all samples so far
+    losses_are_sums  whether a batch's loss is the sum over its samples, not their mean
+    mean_loss        the mean loss so far, as if all batches had been one
     """
 
-    def __init__(self, metrics: Mapping[str, Metric], losses_are_sums: bool):
-        self.metrics, self.losses_are_sums = metrics, losses_are_sums
-        self.loss, self.samples = 0.0, 0
+    def __init__(self, metrics: Mapping[str, Metric], loss: Any):
+        self.metrics = metrics
+        self.losses_are_sums = getattr(loss, "reduction", None) == "sum"
+        self._criterion = loss if isinstance(loss, (CrossEntropyLoss, NLLLoss)) and loss.reduction == "mean" else None
+        self.loss, self.weight = 0.0, 0.0
+        self.batches = 0
         self.predictions: list[Any] = []
         self.targets: list[Any] = []
 
-    def add(self, loss: float, samples: int, prediction: Any, target: Any) -> None:
+    def weight_of(self, batch: Any) -> float:
+        """Return what a batch's loss was divided by: its samples, or for losses with weights of classes, the sum of these."""
+        return size_of(batch) if self._criterion is None else _counted(self._criterion, batch)
+
+    def add(self, loss: float, weight: float, prediction: Any, target: Any) -> None:
         """Take in a batch."""
-        self.loss += loss if self.losses_are_sums else loss * samples
-        self.samples += samples
+        self.loss += loss if self.losses_are_sums else loss * weight
+        self.weight += weight
+        self.batches += 1
         if self.metrics:
             self.predictions.append(copied(prediction))
             self.targets.append(copied(target))
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / self.samples if self.samples else float("nan")
+        return self.loss / self.weight if self.weight else float("nan")
 
     def result(self) -> dict[str, float]:
         """Return the mean loss and every metric by name."""
@@ -107,18 +68,34 @@ class Totals:
         together = joined(self.predictions) if self.predictions else None
         return {
             "loss": self.loss,
-            "samples": self.samples,
+            "weight": self.weight,
+            "batches": self.batches,
             "predictions": together,
             "targets": joined(self.targets) if self.targets else None,
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`."""
-        self.loss, self.samples = state_dict["loss"], state_dict["samples"]
-        if self.metrics and self.samples:
+        self.loss, self.weight, self.batches = state_dict["loss"], state_dict["weight"], state_dict["batches"]
+        if self.metrics and self.batches:
             if state_dict["predictions"] is None:
                 raise ValueError("the state was saved within an epoch and without metrics; resume without metrics, too")
             self.predictions, self.targets = [state_dict["predictions"]], [state_dict["targets"]]
+
+
+def _counted(loss: Any, batch: Any) -> float:
+    """Return the sum of the weights of a batch's classes, without those that the loss ignores."""
+    target = batch[-1]
+    classes = target._data if isinstance(target, Tensor) else np.asarray(target)
+    if classes.dtype.kind not in "iu":  # probabilities of the classes
+        return size_of(batch)
+    counted = classes != loss.ignore_index
+    if loss.weight is None:
+        return int(np.count_nonzero(counted))
+    weights, classes = loss.weight._data, classes[counted]
+    if classes.size and not 0 <= classes.min() <= classes.max() < len(weights):
+        return size_of(batch)  # the loss will say what is wrong with them
+    return float(weights[classes].sum(dtype=np.float64))
 
 
 def _number(value: Any, name: str) -> float:

@@ -61,6 +61,9 @@ def range_test(
 
     The steps are those of copies of model, loss and optimizer; the random generators, and the loader's place, are put back.
     """
+    gradients = [(p, p._grad) for p in model.parameters()]
+    for p, _ in gradients:
+        p._grad = None  # a loss function may reach the model itself
     generators = generators_in(data=batches)
     states = states_of(generators)
     batches = copy.copy(batches)  # with a place of its own in the same data
@@ -90,6 +93,8 @@ def range_test(
     finally:
         source.close()
         restore(generators, states)
+        for p, gradient in gradients:
+            p._grad = gradient
     if not tried:
         raise ValueError("find_lr: the loss of the first batch is not finite; look at the data and the initial weights")
     return LRCurve(tried, losses, smoothing)

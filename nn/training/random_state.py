@@ -14,6 +14,7 @@ import numpy as np
 
 from autodiff import Tensor
 
+from ..module import Module
 from ..seeding import generator_or_default
 
 _DEPTH, _LENGTH = 8, 1000  # of what is searched: a list of a million samples holds no generators
@@ -32,7 +33,7 @@ def generators_in(**roots: Any) -> dict[str, np.random.Generator]:
         seen.add(id(value))
         if isinstance(value, np.random.Generator):
             found[path] = value
-        elif depth < _DEPTH:
+        elif depth < _DEPTH or isinstance(value, Module):
             parts: Any = ()
             if isinstance(value, Mapping):
                 parts = value.items() if len(value) <= _LENGTH else ()
@@ -40,7 +41,8 @@ def generators_in(**roots: Any) -> dict[str, np.random.Generator]:
                 parts = enumerate(value) if len(value) <= _LENGTH else ()
             else:
                 parts = getattr(value, "__dict__", {}).items()
-            waiting += reversed([(f"{path}.{name}", part, depth + 1) for name, part in parts if name != "_pool"])  # of workers
+            inside = 1 if isinstance(value, Module) else depth + 1  # models may be nested as deep as they like
+            waiting += reversed([(f"{path}.{name}", part, inside) for name, part in parts if name != "_pool"])  # of workers
     return found
 
 

@@ -90,6 +90,16 @@ def operand_of_operator(value: Any, other: Any, name: str) -> Any:
     return operand(value, other, name) if type(value) is float or isinstance(value, _KNOWN) else NotImplemented
 
 
+def weak(value: Any) -> Any:
+    """Return a NumPy number as Python's, which leaves the dtype of the array that it meets as it is; the rest unchanged.
+
+    >>> from autodiff.arguments import weak
+    >>> (np.ones(1, np.float32) * weak(np.float64(2.0))).dtype
+    dtype('float32')
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def plain(value: Any) -> Any:
     """Return `value` with every Tensor in it, in lists and tuples too, as its array."""
     if isinstance(value, Variable):

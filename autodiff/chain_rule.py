@@ -433,10 +433,9 @@ passes = _Passes()
 def accumulate(arrived: dict[Node, Any], create_graph: bool) -> None:
     """Add what has arrived at leaves to their `.grad`."""
     passes.count += 1
-    with _depositing:
-        for node in builtins.list(arrived):
-            shared = sys.getrefcount(arrived[node]) > _ALONE  # else nobody holds this array besides: no copy is needed
-            g = outward(arrived.pop(node))
-            tensor = node.tensor() if isinstance(node, Leaf) else None
-            if tensor is not None:
-                _deposit(tensor, g, create_graph, shared)
+    for node in builtins.list(arrived):
+        shared = sys.getrefcount(arrived[node]) > _ALONE  # else nobody holds this array besides: no copy is needed
+        g = outward(arrived.pop(node))
+        tensor = node.tensor() if isinstance(node, Leaf) else None
+        if tensor is not None:
+            deposit(tensor, g, create_graph, shared)

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .graph import enable_grad
+from .arguments import plain
+from .graph import Node, enable_grad
 from .tensor import Tensor
 from .transforms import gradients
 
@@ -72,8 +73,9 @@ def check_grads(
     rng         a Generator or a seed
 
     The message says which argument, which element is worst, and both values, the analytic and the numeric one.
-    Raises TypeError for float32 arguments, where a difference quotient has no correct digits left, and ValueError where
-    the value of `f` is not finite.
+    Raises TypeError where arguments or results are float32, of which a difference quotient has no correct digits left, and
+    ValueError where the value of `f` is not finite, or does not depend on an argument: that check could not fail. To check the
+    parameters of a model, hand them to it with `nn.utils.functional_call`.
 
     >>> check_grads(lambda x: (x * x).sum(), np.array([1.0, 2.0]))
     >>> check_grads(lambda x: x * x.detach(), np.array([1.0, 2.0]))
@@ -95,7 +97,87 @@ def check_grads(
     if not checked:
         raise TypeError("check_grads: no argument is a floating array, so there is nothing to check")
     problem = Problem(f, values, checked, names, getattr(f, "__name__", type(f).__name__), rtol, atol)
-    _check(problem, order, directions, np.random.default_rng(rng))
+    imprecise = _check_use(problem, args)
+    try:
+        _check(problem, order, directions, np.random.default_rng(rng))
+    except AssertionError as error:
+        if imprecise:
+            raise AssertionError(f"{error} {imprecise}") from None
+        raise
+
+
+def _check_use(problem: Problem, args: Sequence[Any]) -> str:
+    """Raise where `f` ignores an argument or returns float32; return words for a lack of precision on the way, or ""."""
+    variables, outputs = _run(problem, problem.values)
+    for k, y in enumerate(outputs):
+        if y.dtype.itemsize < (16 if y.dtype.kind == "c" else 8):
+            raise TypeError(
+                f"check_grads: {problem.what} returned {y.dtype}{f' as output {k}' if k else ''} for float64 arguments: a difference "
+                f"quotient loses half of all digits, and {y.dtype} has too few. Something in the function is {y.dtype}, such as the "
+                "weights of a model (model.double() makes them float64) or a dtype= or astype"
+            )
+    graph = _behind(outputs)
+    if outputs:  # integers and booleans depend on arguments without a path in the graph
+        for i in problem.checked:
+            if variables[i]._node not in graph and problem.values[i].size and _is_ignored(problem, i):
+                raise ValueError(_ignored(problem, i, getattr(args[i], "_node", None) in graph))
+    depends: set[Node] = {variables[i]._node for i in problem.checked}
+    for node in graph:
+        if not depends.isdisjoint(node.parents):
+            depends.add(node)
+            if node.dtype is not None and node.dtype.kind in "fc" and node.dtype.itemsize < (16 if node.dtype.kind == "c" else 8):
+                return (
+                    f"A result on the way, of '{node.operation.name}', is {node.dtype}, too imprecise for a difference quotient: "
+                    "the gradient may well be right. Compute all in float64 (model.double() for the weights of a model)"
+                )
+    return ""
+
+
+def _behind(outputs: Sequence[Tensor]) -> dict[Node, None]:
+    """Return all nodes that the outputs were made of, in order of creation."""
+    found = {y._node for y in outputs if y._node is not None}
+    waiting = list(found)
+    while waiting:
+        for parent in waiting.pop().parents:
+            if parent is not None and parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return dict.fromkeys(sorted(found, key=lambda node: node.number))
+
+
+def _is_ignored(problem: Problem, i: int) -> bool:
+    """Return whether the outputs stay what they are, to the last bit, for other values of argument `i`, near and far."""
+    value = problem.values[i]
+    away = _random_like(value, np.random.default_rng(0)) * _scale(value)
+    seen = []
+    for other in (value, value + STEP * away, value + away, -value):
+        values = [Tensor(a) if k in problem.checked else a for k, a in enumerate(problem.values)]
+        values[i] = Tensor(other)
+        try:
+            with np.errstate(all="ignore"):
+                y = problem.f(*values)
+        except Exception:  # it objects to the value, so it looked
+            return False
+        seen.append([np.asarray(plain(part)) for part in (y if isinstance(y, (tuple, list)) else [y])])
+    return all(
+        len(parts) == len(seen[0])
+        and all(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(parts, seen[0], strict=True))
+        for parts in seen[1:]
+    )
+
+
+def _ignored(problem: Problem, i: int, used_itself: bool) -> str:
+    why = (
+        "it uses the Tensor that was given in place of the one it is called with"
+        if used_itself
+        else "no recorded operation leads from there to the output, and its value stays the same for others"
+    )
+    return (
+        f"check_grads: {problem.what} does not depend on {problem.names[i]}: {why}, so this check could never fail. Compute with "
+        "the function's own arguments, and leave out those that it does not need. To check the parameters of a model: "
+        "names, values = zip(*model.named_parameters()); "
+        "check_grads(lambda *p: nn.utils.functional_call(model, dict(zip(names, p)), x), *values)"
+    )
 
 
 def _check(problem: Problem, order: int, directions: int, rng: np.random.Generator) -> None:

@@ -340,8 +340,19 @@ def fused(
 
 def _apply_fused(operation: Operation, args: Sequence[Any]) -> Any:
     mode = current_mode()
-    raw = [(value._data if value._memory is None else kept(value)) if isinstance(value, _Tensor) else value for value in args]
-    parents = tuple([value._node if isinstance(value, _Tensor) else None for value in args])
+    raw: list[Any] = []
+    parents: list[Node | None] = []
+    tracked = False
+    for value in args:
+        if isinstance(value, _Tensor):
+            raw.append(value._data if value._memory is None else kept(value))
+            node = value._node
+            parents.append(node)
+            if node is not None:
+                tracked = True
+        else:
+            raw.append(value)
+            parents.append(None)
     trace = None if mode is None else mode.trace
     started = 0.0 if trace is None else perf_counter()
     try:
@@ -349,11 +360,11 @@ def _apply_fused(operation: Operation, args: Sequence[Any]) -> Any:
     except Exception as error:
         raise failed(operation.name, args, error) from None
     seconds = 0.0 if trace is None else perf_counter() - started
-    if not any(parents) or not (mode is None or mode.recording):
+    if not tracked or not (mode is None or mode.recording):
         return untracked_result(y)
     if not isinstance(y, (np.ndarray, tuple, list)):
         y = np.asarray(y)
-    return record(operation, parents, (raw, context), y, trace, args, seconds)
+    return record(operation, tuple(parents), (raw, context), y, trace, args, seconds)
 
 
 def _fused_gradients(operation: Operation, backward: Any, g: Any, node: Node, needs: tuple[bool, ...], create_graph: bool) -> Any:

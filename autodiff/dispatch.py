@@ -35,6 +35,13 @@ WRITERS: dict[Callable[..., Any], str] = {
     np.copyto: "dst", np.put: "a", np.place: "arr", np.putmask: "a", np.fill_diagonal: "a", np.put_along_axis: "arr",
 }  # fmt: skip
 
+# Functions of values that save, count or compare them, or sort them out: a gradient of theirs is not what their caller misses.
+LOOKERS = frozenset({
+    np.save, np.savetxt, np.savez, np.savez_compressed, np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges,
+    np.bincount, np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values, np.intersect1d, np.union1d,
+    np.setdiff1d, np.setxor1d, np.packbits, np.linalg.matrix_rank,
+})  # fmt: skip
+
 _HOW = "declare one with autodiff.elementwise or autodiff.operation (docs: adding an operation), or pass it detached (detach())"
 
 
@@ -127,6 +134,8 @@ def function(called: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
             )
         if call is not None:
             return call(*args, **kwargs)  # which says what it does not take
+        if called in LOOKERS:
+            raise TypeError(f"{name} has no derivative: it looks at values alone, so give it those, numpy() or detach() of the Tensor")
         raise TypeError(f"{name} has no derivative; {_HOW}")
     if called in WRITERS:
         arguments = dict(kwargs)

@@ -6,7 +6,7 @@ Knows which operation an operator stands for, and when another type shall have i
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -168,7 +168,15 @@ class Operators(Variable):
 
     def flatten(self, order: str = "C") -> Tensor:
         """Return a copy with one axis."""
-        return self.ravel(order).clone()
+        try:
+            return self.ravel(order).clone()
+        except TypeError:
+            if isinstance(order, str):
+                raise
+            raise TypeError(
+                f"flatten: order must be 'C' or 'F', got {order!r}; PyTorch's start_dim is nn.Flatten(), or "
+                "x.reshape(len(x), -1)"
+            ) from None
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return it with its axes permuted, reversed where none are given."""
@@ -248,42 +256,105 @@ class Operators(Variable):
     if not TYPE_CHECKING:  # else a type checker would believe in every name
 
         def __getattr__(self, name: str) -> Any:  # asked only where nothing of the name exists
-            hint = _ELSEWHERE.get(name, "")
-            if not hint and name.endswith("_") and not name.startswith("_"):
-                hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
-            elif not hint and not name.startswith("_") and callable(getattr(np, name, None)):
-                hint = f"np.{name}(x)"
-            raise AttributeError(f"a Tensor has no attribute '{name}'" + (f"; here it is {hint}" if hint else ""))
+            raise AttributeError(f"a Tensor has no attribute '{name}'{elsewhere(name)}")
+
+
+def elsewhere(name: str, others: Mapping[str, str] | None = None) -> str:
+    """Return words for what is here called otherwise, to end a message with; "" where nothing is known."""
+    hint = (others or {}).get(name) or _ELSEWHERE.get(name, "")
+    if not hint and name.endswith("_") and not name.startswith("_"):
+        hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
+    elif not hint and not name.startswith("_"):
+        found = getattr(np, name, None)
+        hint = f"np.{name}" if isinstance(found, type) else f"np.{name}(x)" if callable(found) else ""
+    return f"; here it is {hint}" if hint else ""
 
 
 # What users of PyTorch reach for, and what it is called here. Methods that NumPy has as functions are told from np.
+_ONE_DEVICE = "the tensor itself: there is no other device"
 _ELSEWHERE = {
+    "add": "x + y",
+    "bfloat16": "astype('float32'): NumPy has no bfloat16",
+    "bmm": "x @ y",
+    "bool": "astype(bool)",
+    "cat": "autodiff.concatenate([x, y], axis)",
+    "chunk": "autodiff.array_split(x, count, axis)",
+    "clamp": "clip(min, max)",
+    "contiguous": "the tensor itself: order of memory is no concern here",
+    "cpu": _ONE_DEVICE,
+    "cuda": _ONE_DEVICE,
     "data": "numpy() for the value, detach() for a constant; write under no_grad() with x[...] = value",
-    "view": "reshape(...)",
-    "unsqueeze": "x[:, None] or autodiff.expand_dims(x, axis)",
-    "permute": "transpose(...)",
-    "numel": "size",
+    "device": "nothing: there is no other device than the CPU",
     "dim": "ndim",
-    "to": "astype(dtype)",
-    "float": "astype('float32')",
+    "div": "x / y",
     "double": "astype('float64')",
-    "long": "astype('int64')",
-    "cpu": "the tensor itself: there is no other device",
-    "t": "T",
+    "eq": "x == y",
+    "erf": "autodiff.erf(x)",
+    "expand": "autodiff.broadcast_to(x, shape)",
+    "expand_as": "autodiff.broadcast_to(x, y.shape)",
+    "float": "astype('float32')",
+    "gather": "autodiff.take_along_axis(x, indices, axis)",
+    "ge": "x >= y",
     "grad_fn": "autodiff.draw(x), which shows what made it",
+    "gt": "x > y",
+    "half": "astype('float16')",
+    "index_select": "autodiff.take(x, indices, axis)",
+    "int": "astype('int32')",
     "is_cuda": "nothing: there is no other device",
-    "retains_grad": "nothing to ask; retain_grad() may be called again",
-    "norm": "autodiff.norm(x)",
+    "le": "x <= y",
+    "log_softmax": "nn.functional.log_softmax(x)",
+    "logsumexp": "autodiff.logsumexp(x, axis)",
+    "long": "astype('int64')",
+    "lt": "x < y",
+    "masked_fill": "autodiff.where(mask, value, x)",
+    "masked_select": "x[mask]",
     "matmul": "x @ y",
-    "softmax": "nn.functional.softmax(x)",
-    "sigmoid": "nn.functional.sigmoid(x)",
+    "mm": "x @ y",
+    "mul": "x * y",
+    "mv": "x @ y",
+    "ndimension": "ndim",
+    "ne": "x != y",
+    "neg": "-x",
+    "new_ones": "autodiff.ones(shape, dtype=x.dtype)",
+    "new_tensor": "autodiff.Tensor(data, dtype=x.dtype)",
+    "new_zeros": "autodiff.zeros(shape, dtype=x.dtype)",
+    "norm": "autodiff.norm(x)",
+    "numel": "size",
+    "permute": "transpose(...)",
+    "pow": "x ** y",
     "relu": "nn.functional.relu(x)",
+    "retains_grad": "nothing to ask; retain_grad() may be called again",
+    "rsqrt": "1 / np.sqrt(x)",
+    "scatter_add": "autodiff.scatter_add",
+    "sigmoid": "nn.functional.sigmoid(x)",
+    "softmax": "nn.functional.softmax(x)",
+    "stride": "nothing: order of memory is no concern here",
+    "sub": "x - y",
+    "t": "T",
+    "to": "astype(dtype)",
+    "topk": "autodiff.argsort(x), and autodiff.take_along_axis of its last entries",
+    "type": "dtype, or astype(dtype)",
+    "type_as": "astype(y.dtype)",
+    "unbind": "autodiff.unstack(x, axis=axis)",
+    "unsqueeze": "x[:, None] or autodiff.expand_dims(x, axis)",
+    "view": "reshape(...)",
+    "view_as": "reshape(y.shape)",
+    "zero_": "x[...] = 0, under no_grad(); zero_grad() of an optimizer or a model for gradients",
 }
+# The same for arguments: what has one of these parameters, or the name.
+_THEIR_ARGUMENTS = {
+    "axis": "dim is axis", "keepdims": "keepdim is keepdims", "ddof": "unbiased=True is ddof=1", "flatten": "start_dim is nn.Flatten()",
+}  # fmt: skip
 
 
 for _name, _method in vars(Operators).items():
     if isinstance(_method, types.FunctionType) and _method.__qualname__.startswith("Operators."):
-        _method.__qualname__ = f"Tensor.{_name}"  # the name that an error about arguments shows
+        # The name that an error about arguments shows: the one place to say, at no cost to a call, what they are.
+        _method.__qualname__ = f"Tensor.{_name}"
+        _names = _method.__code__.co_varnames[1 : _method.__code__.co_argcount + _method.__code__.co_kwonlyargcount]
+        _theirs = [words for ours, words in _THEIR_ARGUMENTS.items() if ours == _name or ours in _names]
+        if _theirs and not _name.startswith("_"):
+            _method.__qualname__ += f"({', '.join(_names)}; PyTorch's {', '.join(_theirs)})"
 
 
 def _untracked(ufunc: np.ufunc, *values: Any) -> Tensor:

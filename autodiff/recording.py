@@ -139,7 +139,8 @@ class Operation:
             extra = next(iter(kwargs))
             if extra in names:
                 raise TypeError(f"{self.name}() got the argument '{extra}' twice")
-            cure = " (what PyTorch calls dim is axis here)" if extra == "dim" and "axis" in names else ""
+            ours = {"dim": "axis", "keepdim": "keepdims", "unbiased": "ddof"}.get(extra)
+            cure = f" (what PyTorch calls {extra} is {ours} here)" if ours in names else ""
             raise TypeError(f"{self.name}() takes no argument '{extra}'; it takes {', '.join(names)}{cure}")
         return tuple(values)
 
@@ -236,16 +237,17 @@ def record(
     seconds: float = 0.0,
 ) -> Any:
     """Return the result `y` of `operation` as Tensor(s) with a node."""
-    several = isinstance(y, (tuple, list))
-    if several:
+    if isinstance(y, (tuple, list)):
         node = new_node(operation, parents, saved, None, None)
-    elif y.dtype.kind in "fc":
-        node = new_node(operation, parents, saved, y.shape, y.dtype)
+    elif (dtype := y.dtype).kind in "fc":
+        node = new_node(operation, parents, saved, y.shape, dtype)
+        if trace is None:
+            return wrap(y, node)
     else:
         return wrap(y)
     if trace is not None:
         notes_of(node).record = trace.record(node, y, inputs, seconds)
-    return outputs_of(node, y) if several else wrap(y, node)
+    return outputs_of(node, y)
 
 
 def untracked_result(y: Any) -> Any:

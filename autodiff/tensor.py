@@ -285,7 +285,7 @@ class Tensor(Operators):
             warnings.warn(
                 f"{what}() of a tracked Tensor {_named(self)} leaves the graph, and its gradient is lost. math.sin(t) and "
                 "array[0] = t call it unseen: use np.sin(t), autodiff.stack([...]) or a Tensor in place of the array; item() where "
-                "the number is meant",
+                "the number is meant, numpy() or detach() for a library that plots or counts",
                 UserWarning,
                 stacklevel=3,
             )
@@ -306,10 +306,11 @@ class Tensor(Operators):
         return self if not copy and wanted == self.dtype else el.astype(self, wanted)
 
     def __copy__(self) -> Tensor:
+        self._refuse_non_leaf("copy.copy")
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        self._refuse_non_leaf("deepcopy")
+        self._refuse_non_leaf("copy.deepcopy")
         made = type(self).__new__(type(self))
         memo[id(self)] = made
         made._data, made._node, made._memory, made.name = self._data.copy(), None, None, self.name
@@ -335,7 +336,8 @@ class Tensor(Operators):
         if self._node is not None and not isinstance(self._node, Leaf):
             raise RuntimeError(
                 f"{what}: the tensor {_named(self)} is the result of '{label(self._node)}' and belongs to a graph, which cannot be "
-                f"copied; {what} detach() of it, or the leaves it was made of"
+                "copied. Where only its value is meant, as by a library that plots it, give numpy() or detach() of it; clone() is a "
+                "copy within the graph"
             )
 
     # ------------------------------------------------------------------------------------------- NumPy's protocols

@@ -17,17 +17,13 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any])
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"the folder {folder} is not there; make it first, e.g. with os.makedirs")
     target, temporary = os.path.join(folder, file), os.path.join(folder, f".{file}.{os.urandom(6).hex()}.part")
-    handle = _nameless(folder)
-    named = handle is None
-    if handle is None:
-        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with _opened(folder, temporary) as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-            if not named:
-                os.link(f"/proc/self/fd/{stream.fileno()}", temporary, follow_symlinks=True)
+            if not os.path.exists(temporary):
+                _name(stream, folder, temporary)
         os.replace(temporary, target)
         _keep_name(folder)
     except BaseException:
@@ -36,14 +32,29 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any])
         raise
 
 
-def _nameless(folder: str) -> int | None:
-    """Return an open file that has no name yet, and vanishes with the process; None where the system has no such files."""
-    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
-        return None
+def _opened(folder: str, temporary: str) -> IO[bytes]:
+    """Open a file that has no name and vanishes with the process, or where there is no such thing, `temporary`."""
     try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
-    except OSError:  # not every file system has them
-        return None
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+    except (AttributeError, OSError):  # not Linux; not every file system has them
+        return open(temporary, "x+b")
+
+
+def _name(stream: IO[bytes], folder: str, temporary: str) -> None:
+    """Give a file that has no name one."""
+    place = os.open(folder, os.O_RDONLY)
+    try:  # with a place, though the path is a whole one: else Python would link the link in /proc itself
+        os.link(f"/proc/self/fd/{stream.fileno()}", temporary, src_dir_fd=place, follow_symlinks=True)
+    except OSError:  # /proc is not everywhere
+        import shutil
+
+        stream.seek(0)
+        with open(temporary, "xb") as named:
+            shutil.copyfileobj(stream, named)
+            named.flush()
+            os.fsync(named.fileno())
+    finally:
+        os.close(place)
 
 
 def _keep_name(folder: str) -> None:

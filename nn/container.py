@@ -15,12 +15,13 @@ _M = TypeVar("_M", bound=Module)
 class _Numbered(Module, Generic[_M]):
     """Modules in an order, called "0", "1" ... unless a caller gave names."""
 
-    def _add(self, name: str, module: Any) -> None:
+    def _add_checked(self, name: str, module: Any) -> None:
         if isinstance(module, type):
             made = f"make it a module: {module.__name__}(...)"
             raise TypeError(f"{type(self).__name__}: '{name}' is the class {module.__name__}; {made}")
         if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: '{name}' must be a Module, got {type(module).__name__}")
+            cure = "; write Sequential(*modules)" if isinstance(self, Sequential) and isinstance(module, (list, tuple)) else ""
+            raise TypeError(f"{type(self).__name__}: '{name}' must be a Module, got {type(module).__name__}{cure}")
         self.add_module(name, module)
 
     def append(self, module: _M) -> Self:
@@ -28,7 +29,7 @@ class _Numbered(Module, Generic[_M]):
         number = len(self)
         while str(number) in self.__dict__:  # of a part of a longer one, or of names that a caller gave
             number += 1
-        self._add(str(number), module)
+        self._add_checked(str(number), module)
         return self
 
     def extend(self, modules: Iterable[_M]) -> Self:
@@ -41,11 +42,11 @@ class _Numbered(Module, Generic[_M]):
 
     def insert(self, index: int, module: _M) -> Self:
         """Put a module before the one at `index`; return the container. Those behind it are numbered anew."""
-        parts = self._parts()
+        parts = self._named_parts()
         if not -len(parts) <= index <= len(parts):
             raise IndexError(f"{type(self).__name__}.insert: index {index}, but there are {len(parts)} modules")
         self.append(module)  # which checks it
-        new = self._parts()[-1]
+        new = self._named_parts()[-1]
         parts.insert(index, new)
         self._arrange(parts)
         return self
@@ -60,34 +61,34 @@ class _Numbered(Module, Generic[_M]):
         """Hold these modules in this order; numbers count anew, names that a caller gave stay."""
         if all(name.isdecimal() for name, _ in parts):
             parts = [(str(i), module) for i, (_, module) in enumerate(parts)]
-        for name, _ in self._parts():
+        for name, _ in self._named_parts():
             delattr(self, name)
         for name, module in parts:
             self.add_module(name, module)
 
     def __len__(self) -> int:
-        return len(self._parts())
+        return len(self._named_parts())
 
     def __iter__(self) -> Iterator[_M]:
-        return iter([module for _, module in self._parts()])  # type: ignore[misc]
+        return iter([module for _, module in self._named_parts()])  # type: ignore[misc]
 
     def __getitem__(self, index: Any) -> Any:
-        parts = self._parts()
+        parts = self._named_parts()
         try:
             return parts[index][1]
         except IndexError:
             raise IndexError(f"{type(self).__name__}: index {index}, but there are {len(parts)} modules") from None
 
     def __setitem__(self, index: int, module: _M) -> None:
-        parts = self._parts()
+        parts = self._named_parts()
         try:
             name = parts[index][0]
         except IndexError:
             raise IndexError(f"{type(self).__name__}: index {index}, but there are {len(parts)} modules") from None
-        self._add(name, module)
+        self._add_checked(name, module)
 
     def __delitem__(self, index: int | slice) -> None:
-        parts = self._parts()
+        parts = self._named_parts()
         try:
             del parts[index]
         except IndexError:
@@ -124,7 +125,7 @@ class Sequential(_Numbered[Any]):
         else:
             named = {str(i): module for i, module in enumerate(modules)}  # type: ignore[misc]
         for name, module in named.items():
-            self._add(name, module)
+            self._add_checked(name, module)
 
     def forward(self, x: Tensor) -> Tensor:
         for module in self:
@@ -136,7 +137,7 @@ class Sequential(_Numbered[Any]):
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | slice) -> Any:
-        return Sequential(dict(self._parts()[index])) if isinstance(index, slice) else super().__getitem__(index)
+        return Sequential(dict(self._named_parts()[index])) if isinstance(index, slice) else super().__getitem__(index)
 
     def __add__(self, other: Sequential) -> Sequential:
         return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
@@ -182,7 +183,7 @@ class ModuleList(_Numbered[_M]):
     def __getitem__(self, index: slice) -> ModuleList[_M]: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return ModuleList([module for _, module in self._parts()[index]])
+            return ModuleList([module for _, module in self._named_parts()[index]])
         return super().__getitem__(index)
 
     def __add__(self, other: Iterable[_M]) -> ModuleList[_M]:
@@ -224,10 +225,10 @@ class ModuleDict(Module, Generic[_M]):
         delattr(self, key)
 
     def __len__(self) -> int:
-        return len(self._parts())
+        return len(self._named_parts())
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name for name, _ in self._parts()])
+        return iter([name for name, _ in self._named_parts()])
 
     def __contains__(self, key: object) -> bool:
         return isinstance(self.__dict__.get(key), Module)  # type: ignore[call-overload]
@@ -238,11 +239,11 @@ class ModuleDict(Module, Generic[_M]):
 
     def values(self) -> list[_M]:
         """Return the modules."""
-        return [module for _, module in self._parts()]  # type: ignore[misc]
+        return [module for _, module in self._named_parts()]  # type: ignore[misc]
 
     def items(self) -> list[tuple[str, _M]]:
         """Return pairs of name and module."""
-        return self._parts()  # type: ignore[return-value]
+        return self._named_parts()  # type: ignore[return-value]
 
     def update(self, modules: Mapping[str, _M] | Iterable[tuple[str, _M]]) -> None:
         """Add modules; those of a name that is there already are replaced."""

@@ -85,6 +85,8 @@ def confusion_matrix(
         raise ValueError(f"confusion_matrix: normalize is 'true', 'pred', 'all' or None, got {normalize!r}")
     if labels is not None:
         classes = np.unique(_whole_numbers("confusion_matrix", labels))
+        if not classes.size:
+            raise ValueError("confusion_matrix: labels is empty; leave it out for all classes that occur")
         order = [int(np.flatnonzero(classes == label)[0]) for label in np.asarray(plain(labels)).tolist()]
     else:
         scores = _array("confusion_matrix", input)
@@ -183,7 +185,7 @@ def _mean_ranks(scores: np.ndarray) -> np.ndarray:
 def _mean_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     if not truth.any():
         raise ValueError("average_precision: no sample is positive, so there is no recall")
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(scores, kind="stable")[::-1]
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # equal scores are taken together
     found = np.cumsum(truth[order])[ends]
     return float(np.sum(np.diff(found, prepend=0) * found / (ends + 1)) / truth.sum())
@@ -290,10 +292,11 @@ def _array(name: str, values: Any) -> np.ndarray:
 def _whole_numbers(name: str, values: Any) -> np.ndarray:
     array = _array(name, values)
     if array.dtype.kind == "f":
-        if not (array == np.floor(array)).all():
+        whole = (array == np.floor(array)) & np.isfinite(array)
+        if not whole.all():
             raise ValueError(
-                f"{name}: the target must be classes, which are whole numbers, got e.g. {array[array != np.floor(array)][0]}; the "
-                "model's output comes first, then the target"
+                f"{name}: the target must be classes, which are whole numbers, got e.g. {array[~whole][0]}; the model's output "
+                "comes first, then the target"
             )
         array = array.astype(int)
     return array.astype(int) if array.dtype.kind == "b" else array
@@ -312,9 +315,9 @@ def _classes(name: str, input: Any, target: Any, threshold: float) -> tuple[np.n
     if scores.dtype.kind != "f":
         return scores.astype(int), truth
     if threshold == 0.5 and not ((scores >= 0) & (scores <= 1)).all():
+        cure = "of logits, say threshold=0" + ("; of classes, write input.astype(int)" if (scores % 1 == 0).all() else "")
         raise ValueError(
-            f"{name}: with threshold=0.5 the input must be probabilities, got {scores.min():.3g} to {scores.max():.3g}; of logits, "
-            "say threshold=0"
+            f"{name}: with threshold=0.5 the input must be probabilities, got {scores.min():.3g} to {scores.max():.3g}; {cure}"
         )
     _check_range(name, truth, 2)
     return (scores > threshold).astype(int), truth
@@ -325,9 +328,7 @@ def _has_labels(input: Any, truth: np.ndarray) -> bool:
     return truth.ndim == 2 and np.ndim(plain(input)) == 2
 
 
-def _counts(
-    name: str, input: Any, target: Any, average: str | None, threshold: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(name: str, input: Any, target: Any, average: str | None, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each class how often it was rightly called, called, and there."""
     if average not in ("binary", "macro", "weighted", "micro", None):
         raise ValueError(f"{name}: average is 'binary', 'macro', 'weighted', 'micro' or None, got {average!r}")

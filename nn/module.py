@@ -13,13 +13,13 @@ import numpy as np
 
 from autodiff import Tensor
 from autodiff.arguments import as_dtype
-from autodiff.graph import Group, Leaf, add_group, next_number, wrap
+from autodiff.graph import Group, Leaf, Notes, next_number, wrap
 from autodiff.memory import log_write
 from autodiff.tensor import Handle
 
 from .calling import calling, note_parts, paths_of, say_where, structure
 from .hooks import Hooks
-from .parameter import Parameter, matching, recast, zero_gradients
+from .parameter import Parameter, is_device, matching, recast, zero_gradients
 from .registry import Registry, joined
 from .state import fitting, names_differ
 
@@ -66,7 +66,7 @@ class Module(Registry):
     """
 
     training: bool = True
-    _hooks: Hooks | None = None  # made with the first hook: a module without hooks pays nothing for them
+    _module_hooks: Hooks | None = None  # made with the first hook: a module without hooks pays nothing for them
 
     if TYPE_CHECKING:
         forward: Callable[..., Any]
@@ -87,7 +87,7 @@ class Module(Registry):
                     token = calling.set(paths)
             first = next_number()
             try:
-                hooks = self._hooks
+                hooks = self._module_hooks
                 result = self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
             except Exception as error:
                 say_where(error, self, paths)
@@ -99,7 +99,10 @@ class Module(Registry):
                 node = result._node
                 if node is not None and node.number > first:
                     path, title = paths.get(id(self)) or (type(self).__name__,) * 2
-                    add_group(node, Group(path, title, "module", first, next_number()))
+                    notes = node.notes
+                    if notes is None:
+                        notes = node.notes = Notes()
+                    notes.groups += (Group(path, title, "module", first, next_number()),)
             elif result is not None:
                 note_parts(result, self, paths, first, next_number())
             return result
@@ -170,9 +173,9 @@ class Module(Registry):
     def _own_hooks(self, hook: Any) -> Hooks:
         if not callable(hook):
             raise TypeError(f"{type(self).__name__}: a hook must be a function, got {type(hook).__name__}")
-        if self._hooks is None:
-            self._hooks = Hooks()
-        return self._hooks
+        if self._module_hooks is None:
+            self._module_hooks = Hooks()
+        return self._module_hooks
 
     # ------------------------------------------------------------------------------------------- modes, dtypes, gradients
 
@@ -185,8 +188,9 @@ class Module(Registry):
 
     def train(self, mode: bool = True) -> Self:
         """Say that the model is being trained (it changes dropout and batch normalisation); return the module."""
-        for module in self.modules():
-            module.training = bool(mode)
+        self.training = bool(mode)
+        for module in self.children():
+            module.train(mode)  # its own: one that keeps a part of itself in eval() may have another
         return self
 
     def eval(self) -> Self:
@@ -203,23 +207,27 @@ class Module(Registry):
             parameter.requires_grad_(requires_grad)
         return self
 
-    def to(self, dtype: Any) -> Self:
+    def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Self:
         """Give all floating parameters and buffers, and their gradients, another dtype, where they are; return the module.
 
-        dtype  floating or complex, as NumPy names it; or a Tensor, whose dtype is meant. "cpu" changes nothing: there is no other
-               device
+        dtype   floating or complex, as NumPy names it; or a Tensor, whose dtype is meant
+        device  "cpu", which changes nothing: there is no other device
 
-        Optimizers, ties and hooks stay as they are. Integers stay integers, and complex numbers stay complex.
+        Either may be given by its name or, as in PyTorch, without: `to("cpu", "float64")`. Optimizers, ties and hooks
+        stay as they are. Integers stay integers, and complex numbers stay complex.
 
         >>> from nn import Linear
         >>> Linear(2, 3).to("float64").weight.dtype
         dtype('float64')
         """
-        if isinstance(dtype, Tensor):
-            dtype = dtype.dtype
-        elif isinstance(dtype, str) and dtype == "cpu":
+        if device is not None and not is_device(device):
+            raise ValueError(f"to: device is 'cpu', got {device!r}")
+        dtypes = [given for given in (*args, dtype) if given is not None and not is_device(given)]
+        if not dtypes:
             return self
-        wanted = as_dtype(dtype, "to")
+        if len(dtypes) > 1:
+            raise TypeError(f"to: expected one dtype, got {len(dtypes)}")
+        wanted = as_dtype(dtypes[0].dtype if isinstance(dtypes[0], Tensor) else dtypes[0], "to")
         if wanted.kind not in "fc":
             raise TypeError(f"to: a module computes with floating or complex numbers, expected such a dtype, got {wanted}")
         kinds = "fc" if wanted.kind == "c" else "f"
@@ -231,6 +239,10 @@ class Module(Registry):
                     recast(value, wanted)
                 else:  # a buffer that is the result of recorded operations
                     setattr(module, name, value.astype(wanted))
+        return self
+
+    def cpu(self) -> Self:
+        """Return the module: there is no other device."""
         return self
 
     def float(self) -> Self:
@@ -247,7 +259,7 @@ class Module(Registry):
 
     # ------------------------------------------------------------------------------------------- the state
 
-    def _state(self, prefix: str = "") -> dict[str, Tensor]:
+    def _live_state(self, prefix: str = "") -> dict[str, Tensor]:
         """Return parameters and saved buffers themselves under all their names, as PyTorch orders them."""
         state: dict[str, Tensor] = {}
 
@@ -256,28 +268,40 @@ class Module(Registry):
             saved = [name for name, persistent in module._buffers.items() if persistent and values[name] is not None]
             for name in [*(name for name, value in values.items() if isinstance(value, Parameter)), *saved]:
                 state[joined(path, name)] = values[name]
-            for name, child in module._parts():  # a shared one under each of its names
+            for name, child in module._named_parts():  # a shared one under each of its names
                 collect(child, joined(path, name))
 
         collect(self, "")
         return {prefix + name: tensor for name, tensor in state.items()} if prefix else state
 
-    def state_dict(self, *, prefix: str = "") -> dict[str, Tensor]:
+    def state_dict(
+        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
         """Return a copy of every parameter and buffer by its dotted name, untracked; a shared one under each of its names.
 
-        prefix  what all names begin with
+        destination  a dictionary to put them into, which is then returned
+        prefix       what all names begin with
+        keep_vars    True for the parameters and buffers themselves in place of copies
 
         >>> from nn import Linear
         >>> {name: value.shape for name, value in Linear(2, 3).state_dict().items()}
         {'weight': (3, 2), 'bias': (3,)}
         """
-        return {name: wrap(tensor._data.copy()) for name, tensor in self._state(prefix).items()}
+        state = self._live_state(prefix)
+        if not keep_vars:
+            state = {name: wrap(tensor._data.copy()) for name, tensor in state.items()}
+        if destination is None:
+            return state
+        destination.update(state)
+        return destination
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
         """Write saved values into the parameters and buffers, in place; all of them or, after an error, none.
 
         state_dict  Tensors or arrays by dotted name; they are cast to the dtypes of the module
         strict      raise where the names differ; else load those that both have
+
+        A shared parameter needs one of its names only: files may leave out what they would hold twice.
 
         Returns the missing and the unexpected names. Raises ValueError where names or shapes do not fit.
         """
@@ -286,8 +310,9 @@ class Module(Registry):
             raise TypeError(
                 f"load_state_dict: expected a mapping of names to Tensors or arrays, got {type(state_dict).__name__}{cure}"
             )
-        own = self._state()
-        missing = [name for name in own if name not in state_dict]
+        own = self._live_state()
+        given = {id(tensor) for name, tensor in own.items() if name in state_dict}
+        missing = [name for name, tensor in own.items() if id(tensor) not in given]
         unexpected = [str(name) for name in state_dict if name not in own]
         if strict and (missing or unexpected):
             raise ValueError(names_differ(type(self).__name__, missing, unexpected))
@@ -308,7 +333,7 @@ class Module(Registry):
         return ""
 
     def __repr__(self) -> str:
-        children = [f"({name}): {child!r}" for name, child in self._parts()]
+        children = [f"({name}): {child!r}" for name, child in self._named_parts()]
         extra = self.extra_repr()
         if not children:
             return f"{type(self).__name__}({extra})"

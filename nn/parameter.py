@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff import Tensor
-from autodiff.arguments import as_array
+from autodiff.arguments import as_array, plain
 from autodiff.graph import wrap
 from autodiff.memory import leave
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Parameter(Tensor):
     """A Tensor that a module learns: it requires a gradient, and assigning it to a module's attribute registers it.
 
-    data           numbers (float32 then), or an array or Tensor (its dtype); copied
+    data           numbers (float32 then, or complex64), or an array or Tensor (its dtype); copied
     requires_grad  False for a parameter that is frozen
     dtype          a NumPy dtype, to choose another
     name           for messages and drawings; the attribute's name by default
@@ -33,7 +33,8 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True, *, dtype: npt.DTypeLike | None = None, name: str | None = None):
         if dtype is None and not isinstance(data, (np.ndarray, np.generic, Tensor)):
-            dtype = np.float32
+            data = as_array(plain(data), "Parameter")
+            dtype = np.complex64 if data.dtype.kind == "c" else np.float32
         super().__init__(data, dtype=dtype, requires_grad=requires_grad, name=name)
 
 
@@ -48,6 +49,14 @@ def recast(tensor: Tensor, dtype: np.dtype[Any]) -> None:
     grad = tensor._grad
     if grad is not None:
         tensor._grad = wrap(grad._data.astype(dtype))
+
+
+def is_device(given: Any) -> bool:
+    """Return whether `given` names the only device there is; raise ValueError where it names another."""
+    name = "" if isinstance(given, Tensor) else str(given).partition(":")[0]
+    if name in ("cuda", "gpu", "mps", "xpu", "meta"):
+        raise ValueError(f"to: there is no device '{given}'; everything here runs on the processor, 'cpu'")
+    return name == "cpu"
 
 
 def zero_gradients(parameters: Iterable[Any], set_to_none: bool) -> None:

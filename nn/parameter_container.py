@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
+from autodiff import Tensor
+
 from .container import pairs
 from .module import Module, Parameter
+
+_HELD: Any = Tensor  # parameters, and what `nn.utils.functional_call` puts in the place of one
 
 
 class _Parameters(Module):
     """What both containers of parameters share."""
 
     def _held(self) -> list[tuple[str, Parameter]]:
-        return [(name, value) for name, value in self.__dict__.items() if isinstance(value, Parameter)]
+        return [(name, value) for name, value in self.__dict__.items() if isinstance(value, _HELD)]
 
     def _set(self, name: str, value: Any) -> None:
         if not isinstance(name, str):
@@ -105,7 +109,7 @@ class ParameterDict(_Parameters):
 
     def __getitem__(self, key: str) -> Parameter:
         value = self.__dict__.get(key)
-        if not isinstance(value, Parameter):
+        if not isinstance(value, _HELD):
             raise KeyError(f"ParameterDict: no parameter is called {key!r}; there are {', '.join(map(repr, self)) or 'none'}")
         return value
 
@@ -123,7 +127,7 @@ class ParameterDict(_Parameters):
         return reversed([name for name, _ in self._held()])
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(self.__dict__.get(key), Parameter)  # type: ignore[call-overload]
+        return isinstance(self.__dict__.get(key), _HELD)  # type: ignore[call-overload]
 
     def keys(self) -> list[str]:
         """Return the names."""
@@ -140,7 +144,7 @@ class ParameterDict(_Parameters):
     def get(self, key: str, default: Any = None) -> Any:
         """Return the parameter of a name, or `default` where there is none."""
         value = self.__dict__.get(key)
-        return value if isinstance(value, Parameter) else default
+        return value if isinstance(value, _HELD) else default
 
     def setdefault(self, key: str, default: Any = None) -> Parameter:
         """Return the parameter of a name, which is made of `default` where there is none."""

@@ -113,14 +113,14 @@ class Registry:
 
     # ------------------------------------------------------------------------------------------- walking the model
 
-    def _parts(self) -> list[tuple[str, Module]]:
+    def _named_parts(self) -> list[tuple[str, Module]]:
         """Return all children with their names, one that has two names twice."""
         return [(name, value) for name, value in self.__dict__.items() if isinstance(value, Registry)]  # type: ignore[misc]
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield the modules right below this one with their names, each once."""
         seen = set()
-        for name, value in self._parts():
+        for name, value in self._named_parts():
             if id(value) not in seen:
                 seen.add(id(value))
                 yield name, value
@@ -149,11 +149,11 @@ class Registry:
                 seen.add(id(module))
                 memo.add(module)
             yield path, module
-            waiting.extend(reversed([(joined(path, name), child) for name, child in module._parts()]))
+            waiting.extend(reversed([(joined(path, name), child) for name, child in module._named_parts()]))
 
-    def modules(self) -> Iterator[Module]:
-        """Yield this module and all below it, each once."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """Yield this module and all below it, each once; with remove_duplicate=False a shared one as often as it is there."""
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -169,7 +169,7 @@ class Registry:
         ['0.weight', '0.bias', '1.weight', '1.bias']
         """
         seen = set()
-        for path, module in self._walked(prefix, recurse, remove_duplicate):
+        for path, module in self._walked_modules(prefix, recurse, remove_duplicate):
             for name, value in tuple(module.__dict__.items()):
                 if isinstance(value, Parameter) and id(value) not in seen:
                     if remove_duplicate:
@@ -185,7 +185,7 @@ class Registry:
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield all buffers with their dotted names; the options are those of `named_parameters`."""
         seen = set()
-        for path, module in self._walked(prefix, recurse, remove_duplicate):
+        for path, module in self._walked_modules(prefix, recurse, remove_duplicate):
             for name in module._buffers:
                 value = module.__dict__[name]
                 if value is not None and id(value) not in seen:
@@ -197,7 +197,7 @@ class Registry:
         """Yield all buffers, each once; with recurse=False only those of this module itself."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def _walked(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _walked_modules(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         return self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else iter([(prefix, self)])
 
     # ------------------------------------------------------------------------------------------- one part, by its path
@@ -216,27 +216,46 @@ class Registry:
             if not isinstance(below, Registry):
                 where = f"'{path}' ({type(found).__name__})" if path else type(found).__name__
                 kind = f"is a {type(below).__name__}, not a module" if below is not None else "does not exist"
-                known = ", ".join(repr(name) for name, _ in found._parts()) or "none"
+                known = ", ".join(repr(name) for name, _ in found._named_parts()) or "none"
                 raise AttributeError(f"get_submodule: '{name}' of {where} {kind}; the modules there: {known}")
             found, path = below, joined(path, name)
         return found  # type: ignore[no-any-return]
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path, in the place of what is there; raises AttributeError where nothing leads to it.
+
+        strict  raise where there is no module at that path yet
+
+        >>> from nn import Identity, Linear, ReLU, Sequential
+        >>> model = Sequential(Sequential(Linear(2, 3), ReLU()))
+        >>> model.set_submodule("0.1", Identity())
+        >>> model[0][1]
+        Identity()
+        """
+        path, _, name = target.rpartition(".")
+        parent: Any = self.get_submodule(path)
+        if not isinstance(module, Registry):
+            raise TypeError(f"set_submodule: '{target}' must become a Module, got {type(module).__name__}")
+        if strict:
+            self.get_submodule(target)
+        parent.add_module(name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter of a dotted name; raises AttributeError where there is none."""
-        found = self._get("get_parameter", target)
+        found = self._named_value("get_parameter", target)
         if not isinstance(found, Parameter):
             raise AttributeError(f"get_parameter: '{target}' is {'missing' if found is None else f'a {type(found).__name__}'}")
         return found
 
     def get_buffer(self, target: str) -> Tensor:
         """Return the buffer of a dotted name; raises AttributeError where there is none."""
-        found = self._get("get_buffer", target)
+        found = self._named_value("get_buffer", target)
         path, _, name = target.rpartition(".")
         if found is None or name not in self.get_submodule(path)._buffers:
             raise AttributeError(f"get_buffer: '{target}' is {'missing' if found is None else 'no buffer'}")
         return found  # type: ignore[no-any-return]
 
-    def _get(self, what: str, target: str) -> Any:
+    def _named_value(self, what: str, target: str) -> Any:
         path, _, name = target.rpartition(".")
         try:
             return self.get_submodule(path).__dict__.get(name)

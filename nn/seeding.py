@@ -34,8 +34,10 @@ def generator_or_default(generator: np.random.Generator | None) -> np.random.Gen
     global _generator
     if generator is not None:
         if not isinstance(generator, np.random.Generator):
+            kind = type(generator)
+            given = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
             raise TypeError(
-                f"generator: expected a numpy.random.Generator or None, got {type(generator).__name__}; make one with "
+                f"generator: expected a numpy.random.Generator or None, got {given.replace('torch._C', 'torch')}; make one with "
                 "numpy.random.default_rng(seed)"
             )
         return generator

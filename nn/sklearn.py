@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from . import optim
 from .loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from .models import MLP, Perceptron
 from .module import Module
+from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .seeding import Draws
 from .trainer import Trainer
 
@@ -35,16 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NeuralClassifier", "NeuralRegressor", "PerceptronClassifier"]
 
-Layers = Sequence[int] | Module | Callable[[int, int], Module]
-
-
 class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
     """What classifier and regressor share: making the model, training it, using it."""
 
     def __init__(
         self,
-        module: Layers = (100,),
+        hidden_layer_sizes: Any = (100,),
         *,
+        module: Any = None,
         activation: str | Callable[[], Module] = "relu",
         dropout: float = 0.0,
         normalization: str | None = None,
@@ -61,6 +60,7 @@ class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         random_state: Any = None,
         verbose: bool = False,
     ):
+        self.hidden_layer_sizes = hidden_layer_sizes
         self.module = module
         self.activation = activation
         self.dropout = dropout
@@ -106,7 +106,7 @@ class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
                 (x, target),
                 self.epochs,
                 validation=held,
-                batch_size=min(self.batch_size, len(x)) if self.batch_size else len(x),
+                batch_size=_batch_size(self.module_, min(self.batch_size, len(x)) if self.batch_size else len(x), len(x)),
                 shuffle=self.shuffle,
                 progress=None if self.verbose else False,
             )
@@ -119,8 +119,11 @@ class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             options["weight_decay"] = self.weight_decay
         return options
 
+    def _given(self) -> Any:
+        return self.hidden_layer_sizes if self.module is None else self.module
+
     def _made(self, inputs: int, outputs: int, task: str) -> Module:
-        given: Any = self.module
+        given: Any = self._given()
         if isinstance(given, Module):
             return copy.deepcopy(given)  # a fit begins with the weights that it was given
         if callable(given):
@@ -146,6 +149,14 @@ class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
                 module.training = training
 
 
+def _batch_size(module: Module, size: int, samples: int) -> int:
+    """Return the size, or a little less where a last batch of one sample would be left to batch normalisation."""
+    if any(isinstance(part, (BatchNorm1d, BatchNorm2d, BatchNorm3d)) for part in module.modules()):
+        while size > 2 and samples % size == 1:
+            size -= 1
+    return size
+
+
 def _predicted(module: Module, x: np.ndarray, batch_size: int) -> np.ndarray:
     size = max(batch_size, 256)
     with no_grad():
@@ -155,14 +166,16 @@ def _predicted(module: Module, x: np.ndarray, batch_size: int) -> np.ndarray:
 class NeuralClassifier(ClassifierMixin, _Neural):  # type: ignore[misc]
     """A neural network as a scikit-learn classifier, of two or of many classes.
 
-    module               the widths of the hidden layers (100,); or a Module, of which each `fit` trains a copy; or a function
-                         (inputs, outputs) that makes one. Its outputs are logits, one for each class (or one in all, of the
-                         second of two classes)
+    hidden_layer_sizes   the widths of the hidden layers
+    module               in their place a Module, of which each `fit` trains a copy, or a function (inputs, outputs) that makes
+                         one; also taken as the first argument. Its outputs are logits, one for each class (or one in all, of
+                         the second of two classes)
     activation, dropout, normalization   of the hidden layers, as in `nn.models.MLP`
     loss                 nn.CrossEntropyLoss() by default
     optimizer            its name in `nn.optim`, or the class
     lr, weight_decay     of the optimizer
-    epochs, batch_size, shuffle          how often and how the samples are gone through
+    epochs, batch_size, shuffle          how often and how the samples are gone through (where one sample would be left for a
+                         last batch, and the module has batch normalisation, batches are a little smaller)
     validation_fraction  share of the samples that is not learned from but measured on, for callbacks such as EarlyStopping
     callbacks            of `nn.callbacks`; each `fit` uses copies
     dtype                of the weights
@@ -200,7 +213,7 @@ class NeuralClassifier(ClassifierMixin, _Neural):  # type: ignore[misc]
 
     def _says_one_number(self, x: np.ndarray) -> bool:
         """Return whether a given module has one logit for two classes."""
-        given: Any = self.module
+        given: Any = self._given()
         if not isinstance(given, Module) or len(self.classes_) != 2:
             return False
         return _predicted(copy.deepcopy(given).eval(), x, 1).ndim == 1

@@ -28,7 +28,7 @@ from .training.evaluation import Totals
 from .training.lr_finder import LRCurve, range_test
 from .training.metrics import metrics_by_name
 from .training.parts import check_parts, checked_callbacks
-from .training.resuming import named, restore_model, restore_rest, state_of
+from .training.resuming import named, restore_model, restore_rest, state_of, undone_on_failure
 
 
 class Trainer:
@@ -193,11 +193,13 @@ class Trainer:
         modes = [(module, module.training) for module in modules]
         self._listeners = listeners([*self.callbacks, *shown(progress)])
         try:
-            if state is not None:
-                restore_model(self, state)
-            self._tell("on_fit_start")
-            if state is not None:
-                restore_rest(self, state)
+            if state is None:
+                self._tell("on_fit_start")
+            else:
+                with undone_on_failure(self):
+                    restore_model(self, state)
+                    self._tell("on_fit_start")
+                    restore_rest(self, state)
             yield
         except BaseException as error:
             self.error = error
@@ -270,9 +272,14 @@ class Trainer:
 
     def _tell_all(self, event: str) -> None:
         """Tell an event that ends something to every listener, also where one of them fails."""
-        with contextlib.ExitStack() as stack:
-            for listener in reversed(self._listeners[event]):
-                stack.callback(listener, self)
+        failures = []
+        for listener in self._listeners[event]:
+            try:
+                listener(self)
+            except BaseException as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _totals(self) -> Totals:
         return Totals(self.metrics, self.loss)

@@ -5,6 +5,7 @@ Takes no times that matter: how fast the library is says `python -m tests.benchm
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 from collections.abc import Iterator
@@ -14,16 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.benchmarks import importing, installed, launching, memory, report, targets, timing, training
+from tests.benchmarks import __main__ as command
+from tests.benchmarks import fitting, importing, installed, launching, memory, report, targets, timing, training
 from tests.benchmarks.engines import ENGINES, OURS, PYTORCH
 from tests.benchmarks.report import Measurement
-from tests.benchmarks.rows import TIMED
+from tests.benchmarks.rows import STEPS
 from tests.benchmarks.work import Disagreement, Row, Work, check_equal
 
 PAIRS = [
     # the peers' time for filling grows with the square of its rows
     pytest.param(name, key, marks=[pytest.mark.slow] if name == "filling" else [])
-    for name, row in TIMED.items()
+    for name, row in STEPS.items()
     for key in row.makers
     if key != OURS.key
 ]
@@ -47,24 +49,85 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.parametrize(("name", "key"), PAIRS)
 def test_libraries_compute_the_same(name: str, key: str) -> None:
     pytest.importorskip(ENGINES[key].module, reason="this library is compared only where it is installed")
-    works = TIMED[name].works({OURS.key, key})
+    works = STEPS[name].works({OURS.key, key})
     assert [work.engine for work in works] == [OURS.key, key]
-    check_equal(TIMED[name], works)
+    check_equal(STEPS[name], works)
 
 
-@pytest.mark.parametrize("name", ["chain", "scalar", "mlp-small"])
+@pytest.mark.parametrize("name", ["chain", "scalar", "mlp-small", "step-adam-small"])
 def test_a_cheap_row_is_timed(name: str) -> None:
-    times = timing.interleaved(TIMED[name].works({OURS.key}), repeat=1, budget=0.0, pause=0.0)
+    times = timing.interleaved(STEPS[name].works({OURS.key}), repeat=1, budget=0.0, pause=0.0)
     assert len(times[OURS.key]) == 1
     assert times[OURS.key][0] > 0
 
 
-@pytest.mark.parametrize("name", list(TIMED))
-def test_every_library_is_in_a_row_or_a_reason_is_given(name: str) -> None:
-    row = TIMED[name]
-    columns = {key for key in ENGINES if key not in (OURS.key, "torch-fused")}
-    assert columns <= set(row.makers) | set(row.why_not)
+@pytest.mark.parametrize("name", list(STEPS))
+def test_every_column_of_a_table_has_a_number_or_a_reason(name: str) -> None:
+    row = STEPS[name]
+    columns = {key for other in STEPS.values() if other.table == row.table for key in other.makers}
+    assert columns == set(row.makers) | set(row.why_not)
     assert not set(row.makers) & set(row.why_not)
+
+
+PROBLEM = fitting.Problem("made", (20, 16, 2), 32, 15, fitting.made)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("key", list(fitting.FITS))
+def test_every_way_to_fit_learns(key: str) -> None:
+    pytest.importorskip(ENGINES[key].module, reason="this library is compared only where it is installed")
+    _, _, x, y = PROBLEM.parts
+    predicted = fitting.FITS[key](PROBLEM, 0)(x)
+    assert predicted.shape == y.shape
+    assert np.mean(predicted == y) > 0.75  # 0.5 is chance, 0.9 what the noise leaves
+
+
+def test_a_fit_is_measured_in_all_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(problem: fitting.Problem, seed: int, right: float) -> fitting.Predict:
+        return lambda x: np.where(np.arange(len(x)) < right * len(x), problem.parts[3], 1 - problem.parts[3])
+
+    shares = {"ours": 1.0, "trainer": 0.5, "sklearn": 0.75}
+    monkeypatch.setattr(fitting, "FITS", {key: lambda p, seed, r=right: fit(p, seed, r) for key, right in shares.items()})
+    monkeypatch.setattr(fitting.Engine, "installed", True)
+    seconds, accuracies = fitting.FitRow(PROBLEM).measure(repeat=4, budget=60.0, pause=0.0)
+    assert {key: len(values) for key, values in seconds.items()} == dict.fromkeys(shares, 4)
+    assert accuracies == {key: [right] * 4 for key, right in shares.items()}
+    first, second = command._measurements("fit-made", 1, seconds, accuracies)
+    assert first.title == "made 20-100-2, DataLoader"
+    assert second.title == "made 20-100-2, Trainer"
+    assert second.samples == {"ours": seconds["trainer"], "sklearn": seconds["sklearn"]}
+    assert second.accuracies == {"ours": [0.5] * 4, "sklearn": [0.75] * 4}
+    assert first.verdicts[-1] == "as accurate: reached"
+    assert second.verdicts[-1] == "as accurate: MISSED"
+    text = report.table([first])
+    assert "100.0 ±0.0 %" in text
+    assert "75.0 ±0.0 %" in text
+
+
+def test_data_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(fitting.Engine, "installed", False)
+    assert command._left_out("fit-digits")
+    assert capsys.readouterr().err == "digits 64-128-64-10: left out, scikit-learn is not installed\n"
+    assert not command._left_out("fit-made")
+
+
+def test_rows_are_chosen_by_name_or_pattern() -> None:
+    assert command._rows("mlp-small") == ("mlp-small",)
+    assert command._rows("memory,chain") == ("chain", "memory")
+    assert command._rows("step-*-large") == tuple(f"step-{name}-large" for name in ("sgd", "adam", "adamw", "rmsprop"))
+    with pytest.raises(argparse.ArgumentTypeError, match="no row is called nothing"):
+        command._rows("chain,nothing")
+
+
+def test_accuracy_within_noise_is_equal() -> None:
+    target = targets.AsAccurate("sklearn")
+
+    def reached(ours: list[float], theirs: list[float]) -> bool | None:
+        return target.reached(targets.Found(1.0, {}, {"ours": ours, "sklearn": theirs}))
+
+    assert reached([0.96, 0.98], [0.97, 0.99])
+    assert not reached([0.90, 0.91], [0.97, 0.98])
+    assert target.reached(targets.Found(1.0, {}, {"ours": [0.9]})) is None
 
 
 def _work(engine: str, **answer: Any) -> Work:
@@ -81,7 +144,7 @@ def _work(engine: str, **answer: Any) -> Work:
     ],
 )
 def test_a_difference_is_reported(theirs: dict[str, Any], message: str) -> None:
-    row = Row("a row", tolerance=1e-4, makers={}, why_not={})
+    row = Row("a table", "a row", tolerance=1e-4, makers={}, why_not={})
     ours = _work("ours", loss=1.0, gradient=np.array([1.0, 2.0]))
     check_equal(row, [ours, _work("torch", loss=1.00001, gradient=np.array([1.0, 2.0]))])
     with pytest.raises(Disagreement, match=message):
@@ -89,7 +152,7 @@ def test_a_difference_is_reported(theirs: dict[str, Any], message: str) -> None:
 
 
 def test_an_answer_of_zeros_is_refused() -> None:
-    row = Row("a row", tolerance=1e-4, makers={}, why_not={})
+    row = Row("a table", "a row", tolerance=1e-4, makers={}, why_not={})
     with pytest.raises(Disagreement, match="gradient"):
         check_equal(row, [_work("ours", gradient=np.zeros(2)), _work("torch", gradient=np.zeros(2))])
 
@@ -140,21 +203,28 @@ def test_import_time_is_measured_in_fresh_processes() -> None:
 
 
 def test_targets_say_reached_and_missed() -> None:
-    assert targets.verdicts("chain", {"torch": 2.5, "hips": 3.9}, 1e-3) == [
+    def verdicts(row: str, ratios: dict[str, float], ours: float) -> list[str]:
+        return targets.verdicts(row, targets.Found(ours, ratios, {}))
+
+    assert verdicts("chain", {"torch": 2.5, "hips": 3.9}, 1e-3) == [
         "PyTorch 2.0: reached",
         "HIPS 4.0: MISSED",
         "MyGrad 4.0: not measured",
     ]
-    assert targets.verdicts("memory", {"torch": 0.9}, 1e6) == ["at most 1.2x: reached"]
-    assert targets.verdicts("memory", {"torch": 0.8}, 1e6) == ["at most 1.2x: MISSED"]
-    assert targets.verdicts("import", {}, 0.2) == ["under 0.15 s: MISSED"]
-    assert targets.verdicts("size", {}, 1.0) == []
+    assert verdicts("memory", {"torch": 0.9}, 1e6) == ["at most 1.2x: reached"]
+    assert verdicts("memory", {"torch": 0.8}, 1e6) == ["at most 1.2x: MISSED"]
+    assert verdicts("import", {}, 0.2) == ["under 0.15 s: MISSED"]
+    assert verdicts("size", {}, 1.0) == []
 
 
-def test_the_table_fits_120_columns() -> None:
+def test_the_tables_fit_120_columns() -> None:
     samples = {"ours": [1e-3, 1e-3], "torch": [2e-3, 2.2e-3], "hips": [9e-3, 9e-3], "mygrad": [0.9, 0.8]}
-    found = [Measurement(name, row.title, 1, "s", samples, row.why_not) for name, row in TIMED.items()]
-    found.append(Measurement("memory", memory.TITLE, 2, "B", {"ours": [5e7], "torch": [4e7]}, memory.WHY_NOT, "sampled"))
+    found = [Measurement(name, row.table, row.title, 1, "s", samples, row.why_not) for name, row in STEPS.items()]
+    for name in fitting.ROWS:
+        seconds, accuracies = ({key: list(pair) for key in fitting.FITS} for pair in ((1.0, 1.2), (0.7, 0.75)))
+        found += command._measurements(name, 1, seconds, accuracies)
+    peak = {"ours": [5e7], "torch": [4e7]}
+    found.append(Measurement("memory", "Memory", memory.TITLE, 2, "B", peak, memory.WHY_NOT, "sampled"))
     about = {
         1: {
             "processor": "A processor",
@@ -167,7 +237,7 @@ def test_the_table_fits_120_columns() -> None:
             "versions": {"this library": "0.1.0"},
         }
     }
-    text = "\n".join([report.heading(about, (0.1, 1.2)), report.table(found), report.notes(found)])
+    text = "\n".join([report.heading(about, (0.1, 1.2)), *report.tables(found), report.notes(found)])
     assert max(map(len, text.splitlines())) <= report.WIDTH
     assert "BUSY MACHINE" not in text
     assert "BUSY MACHINE" in report.heading(about, (0.1, 5.0))

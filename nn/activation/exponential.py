@@ -10,8 +10,8 @@ from autodiff import Tensor, elementwise, fused
 from autodiff.blocks import in_blocks
 
 from ..module import Module
-from .pointwise import nothing, real, times_slope, value_and_slope
-from .saturating import sigmoid
+from .pointwise import InPlace, nothing, real, shown, times_slope, value_and_slope
+from .saturating import _sigmoid
 
 _SINGLE = np.dtype(np.float32)
 
@@ -22,11 +22,23 @@ _SINGLE = np.dtype(np.float32)
 _ATANH = tuple([np.array(c, np.float32) for c in (0.33333208, 0.20010763, 0.14000906, 0.14005975)])
 
 
-def _log1p(z: np.ndarray) -> np.ndarray:
-    """Return log(1 + z) for z from 0 to 1."""
+def log1p_of_fraction(z: np.ndarray) -> np.ndarray:
+    """Return log(1 + z) for z from 0 to 1.
+
+    >>> from nn.activation.exponential import log1p_of_fraction
+    >>> log1p_of_fraction(np.array([0.0, 1e-30]))
+    array([0.e+00, 1.e-30])
+    """
     y: np.ndarray
-    if z.dtype != _SINGLE:
+    if z.size <= 256:
         y = np.log1p(z)
+        return y
+    if z.dtype != _SINGLE:  # a logarithm costs a part of a log1p, and what rounding took from 1 + z is made good to first order
+        w = z + 1
+        y = w - 1
+        np.subtract(z, y, out=y)
+        y /= w
+        y += np.log(w)
         return y
     s = z + 2
     np.divide(z, s, out=s)
@@ -54,7 +66,7 @@ def _softplus_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None, beta: f
     z = _decay(v)
     z *= v <= threshold  # above, the function is v itself
     np.maximum(v, nothing(v), out=y)
-    y += _log1p(z)
+    y += log1p_of_fraction(z)
     if beta != 1:
         y /= beta
     if d is not None:  # 1 / (1 + z) where v >= 0, z / (1 + z) where it is not: the larger and the smaller of the two
@@ -63,6 +75,10 @@ def _softplus_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None, beta: f
         z *= d
         d *= v >= 0
         np.maximum(d, z, out=d)
+    if threshold < 0:
+        np.copyto(y, x, where=v > threshold)
+        if d is not None:
+            np.copyto(d, 1, where=v > threshold)
 
 
 @fused(forward=value_and_slope(_softplus_kernel), backward=times_slope, name="softplus")
@@ -112,7 +128,7 @@ class Softplus(Module):
 
 def _log_sigmoid_kernel(x: np.ndarray, y: np.ndarray) -> None:
     np.minimum(x, nothing(x), out=y)
-    y -= _log1p(_decay(x))
+    y -= log1p_of_fraction(_decay(x))
 
 
 def _log_sigmoid(x: Any) -> np.ndarray:
@@ -121,17 +137,17 @@ def _log_sigmoid(x: Any) -> np.ndarray:
     return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
-logsigmoid = elementwise(
-    _log_sigmoid,
-    lambda g, x: g * sigmoid.either(-x),  # type: ignore[attr-defined]
-    name="logsigmoid",
-    doc="""Return log(1 / (1 + exp(-x))) element by element, exact where the sigmoid itself would round to 0 or 1.
+_logsigmoid = elementwise(_log_sigmoid, lambda g, x: g * _sigmoid.either(-x), name="logsigmoid")
+
+
+def logsigmoid(input: Any) -> Tensor:
+    """Return log(1 / (1 + exp(-x))) element by element, exact where the sigmoid itself would round to 0 or 1.
 
     >>> from nn.functional import logsigmoid
     >>> logsigmoid(Tensor([-1e4, 1e4])).tolist()
     [-10000.0, 0.0]
-    """,
-)
+    """
+    return _logsigmoid(input)
 
 
 class LogSigmoid(Module):
@@ -142,7 +158,7 @@ class LogSigmoid(Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return logsigmoid(x)
+        return _logsigmoid(x)
 
 
 # ------------------------------------------------------------------------------------------------ elu and its relatives
@@ -168,18 +184,20 @@ def _elu_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None, alpha: float
     if rate != 1:
         y *= rate
     below = _expm1(y)
-    np.maximum(x, nothing(x), out=y)
-    if scale != 1:
-        y *= scale
     left = alpha * rate  # the slope on the left of 0; on the right it is `scale`
     if d is not None:
         np.add(below, 1, out=d)
         if left != 1:
             d *= left
         if left != scale:
-            d += (x >= 0 if abs(scale) <= abs(left) else x > 0) * x.dtype.type(scale - left)
+            np.copyto(y, x >= 0 if abs(scale) <= abs(left) else x > 0)
+            y *= scale - left
+            d += y
         if left * scale < 0:
             d *= x != 0
+    np.maximum(x, nothing(x), out=y)
+    if scale != 1:
+        y *= scale
     if alpha != 1:
         below *= alpha
     y += below
@@ -192,8 +210,10 @@ def _elu(x: Any, alpha: float, scale: float, rate: float) -> Any:
     return y if alpha * rate * scale >= 0 else np.where(x == 0, 0, y)
 
 
-def elu(input: Any, alpha: float = 1.0) -> Tensor:
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return x where it is positive and alpha (exp(x) - 1) elsewhere; the derivative at 0 is the lesser of 1 and alpha.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units", 2015.
 
@@ -205,24 +225,26 @@ def elu(input: Any, alpha: float = 1.0) -> Tensor:
 
 
 class ELU(Module):
-    """x where it is positive and alpha (exp(x) - 1) elsewhere.
+    """x where it is positive and alpha (exp(x) - 1) elsewhere. `inplace` has no effect.
 
     >>> nn.ELU(alpha=0.5)(Tensor([-1e4, 2.0])).tolist()
     [-0.5, 2.0]
     """
 
-    def __init__(self, alpha: float = 1.0):
-        self.alpha = alpha
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        self.alpha, self.inplace = alpha, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         return elu(x, self.alpha)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        return shown(f"alpha={self.alpha}", inplace=self.inplace)
 
 
-def celu(input: Any, alpha: float = 1.0) -> Tensor:
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return x where it is positive and alpha (exp(x / alpha) - 1) elsewhere: an elu whose slope is 1 at 0 for any alpha.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Raises ValueError where `alpha` is not positive.
 
@@ -238,29 +260,31 @@ def celu(input: Any, alpha: float = 1.0) -> Tensor:
 
 
 class CELU(Module):
-    """x where it is positive and alpha (exp(x / alpha) - 1) elsewhere.
+    """x where it is positive and alpha (exp(x / alpha) - 1) elsewhere. `inplace` has no effect.
 
     >>> nn.CELU(alpha=2.0)(Tensor([-1e4, 2.0])).tolist()
     [-2.0, 2.0]
     """
 
-    def __init__(self, alpha: float = 1.0):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
         if not alpha > 0:
             raise ValueError(f"CELU: expected a positive alpha, got {alpha}")
-        self.alpha = alpha
+        self.alpha, self.inplace = alpha, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         return celu(x, self.alpha)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        return shown(f"alpha={self.alpha}", inplace=self.inplace)
 
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
-def selu(input: Any) -> Tensor:
+def selu(input: Any, inplace: bool = False) -> Tensor:
     """Return 1.0507 x where it is positive and 1.7581 (exp(x) - 1) elsewhere; the derivative at 0 is 1.0507, the lesser slope.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     The two constants keep mean 0 and variance 1 from layer to layer, if the weights are drawn with variance 1 / fan_in.
 
@@ -273,8 +297,8 @@ def selu(input: Any) -> Tensor:
     return _elu(input, _SELU_ALPHA * _SELU_SCALE, _SELU_SCALE, 1.0)
 
 
-class SELU(Module):
-    """1.0507 x where it is positive and 1.7581 (exp(x) - 1) elsewhere.
+class SELU(InPlace):
+    """1.0507 x where it is positive and 1.7581 (exp(x) - 1) elsewhere. `inplace` has no effect.
 
     >>> nn.SELU()(Tensor([1.0])).numpy().round(4)
     array([1.0507])

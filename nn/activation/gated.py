@@ -15,8 +15,8 @@ from autodiff.ops.special import scaled_erfc
 
 from ..module import Module
 from .exponential import softplus
-from .pointwise import nothing, real, times_slope, value_and_slope
-from .saturating import hardsigmoid, sigmoid, tanh
+from .pointwise import InPlace, axis_of, real, times_slope, value_and_slope
+from .saturating import _hardsigmoid, _sigmoid, tanh
 
 
 def _gate(v: np.ndarray, out: np.ndarray) -> None:
@@ -24,7 +24,7 @@ def _gate(v: np.ndarray, out: np.ndarray) -> None:
     np.negative(v, out=out)
     np.exp(out, out=out)
     out += 1
-    np.reciprocal(out, out=out)
+    np.divide(1, out, out=out)  # for float32 faster than np.reciprocal
 
 
 # ------------------------------------------------------------------------------------------------ silu
@@ -40,9 +40,15 @@ def _silu_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None) -> None:
     y *= x
 
 
-@fused(forward=value_and_slope(_silu_kernel), backward=times_slope)
-def silu(input: Any) -> Any:
+@fused(forward=value_and_slope(_silu_kernel), backward=times_slope, name="silu")
+def _silu(x: Any) -> Any:
+    return x * _sigmoid(x)
+
+
+def silu(input: Any, inplace: bool = False) -> Tensor:
     """Return x sigmoid(x) element by element; also called swish.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function approximation", 2018.
 
@@ -50,39 +56,46 @@ def silu(input: Any) -> Any:
     >>> silu(Tensor([-1e4, 0.0, 1e4])).tolist()
     [-0.0, 0.0, 10000.0]
     """
-    return input * sigmoid(input)
+    return _silu(input)
 
 
-class SiLU(Module):
-    """x sigmoid(x), element by element.
+class SiLU(InPlace):
+    """x sigmoid(x), element by element. `inplace` has no effect.
 
     >>> nn.SiLU()(Tensor([0.0, 1e4])).tolist()
     [0.0, 10000.0]
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return silu(x)
+        return _silu(x)
 
 
 # ------------------------------------------------------------------------------------------------ hardswish
 
 
 def _hardswish_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None) -> None:
-    gate = np.clip(x, -3, 3)
-    gate += 3
+    c = np.clip(x, -3, 3)
+    gate = c + 3
     gate /= 6
-    np.clip(x, -3, np.inf, out=y)
+    np.maximum(x, c, out=y)  # from -3 on, where the gate is 0
     y *= gate
-    if d is not None:
-        np.multiply(gate, 2, out=d)
-        d -= 0.5
-        d *= (gate > 0) & (gate < 1)
-        d += gate == 1
+    if d is not None:  # c / 3 + 1/2 is -1/2 at the lower end and 3/2 at the upper; from there on it shall be 0 and 1
+        np.divide(c, 3, out=d)
+        np.trunc(d, out=c)
+        c -= 1
+        c *= 0.5
+        d -= c
 
 
-@fused(forward=value_and_slope(_hardswish_kernel), backward=times_slope)
-def hardswish(input: Any) -> Any:
+@fused(forward=value_and_slope(_hardswish_kernel), backward=times_slope, name="hardswish")
+def _hardswish(x: Any) -> Any:
+    return x * _hardsigmoid.either(x)
+
+
+def hardswish(input: Any, inplace: bool = False) -> Tensor:
     """Return x min(max(x + 3, 0), 6) / 6 element by element; the derivative at -3 is 0 and at 3 it is 1.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Source: Howard et al., "Searching for MobileNetV3", 2019.
 
@@ -90,18 +103,18 @@ def hardswish(input: Any) -> Any:
     >>> hardswish(Tensor([-4.0, 1.5, 4.0])).tolist()
     [-0.0, 1.125, 4.0]
     """
-    return input * hardsigmoid.either(input)  # type: ignore[attr-defined]
+    return _hardswish(input)
 
 
-class Hardswish(Module):
-    """x min(max(x + 3, 0), 6) / 6, element by element: silu in three simple pieces.
+class Hardswish(InPlace):
+    """x min(max(x + 3, 0), 6) / 6, element by element: silu in three simple pieces. `inplace` has no effect.
 
     >>> nn.Hardswish()(Tensor([1.5, 4.0])).tolist()
     [1.125, 4.0]
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return hardswish(x)
+        return _hardswish(x)
 
 
 # ------------------------------------------------------------------------------------------------ mish
@@ -129,9 +142,15 @@ def _mish_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None) -> None:
     y *= x
 
 
-@fused(forward=value_and_slope(_mish_kernel), backward=times_slope)
-def mish(input: Any) -> Any:
+@fused(forward=value_and_slope(_mish_kernel), backward=times_slope, name="mish")
+def _mish(x: Any) -> Any:
+    return x * tanh(softplus(x, threshold=math.inf))
+
+
+def mish(input: Any, inplace: bool = False) -> Tensor:
     """Return x tanh(softplus(x)) element by element.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Source: Misra, "Mish: a self regularized non-monotonic activation function", 2019.
 
@@ -139,18 +158,18 @@ def mish(input: Any) -> Any:
     >>> mish(Tensor([-1e4, 0.0, 1e4])).tolist()
     [-0.0, 0.0, 10000.0]
     """
-    return input * tanh(softplus(input, threshold=math.inf))
+    return _mish(input)
 
 
-class Mish(Module):
-    """x tanh(softplus(x)), element by element.
+class Mish(InPlace):
+    """x tanh(softplus(x)), element by element. `inplace` has no effect.
 
     >>> nn.Mish()(Tensor([0.0, 1e4])).tolist()
     [0.0, 10000.0]
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return mish(x)
+        return _mish(x)
 
 
 # ------------------------------------------------------------------------------------------------ gelu
@@ -160,27 +179,26 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 
 
 def _gelu_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None) -> None:
-    # With q = erfc(|x| / sqrt(2)) / 2, the probability of the far side, x Φ(x) = max(x, 0) - |x| q: one formula for both
-    # signs, with all digits far below 0, where 1 + erf would have none.
-    size = np.abs(x)
-    np.clip(size, 0, 40, out=size)  # q(40) is 0
-    z = size * _SQRT_HALF
+    # With q = erfc(|x| / sqrt(2)) / 2, the probability of the far side, Φ is q on the left of 0 and 1 - q on the right: it has
+    # all digits far below 0, where 1 + erf would have none.
+    c = np.clip(x, -40, 40)  # q(40) is 0
+    z = np.abs(c)
+    z *= _SQRT_HALF
     q = scaled_erfc(z)
     z *= z
     np.negative(z, out=z)
     np.exp(z, out=z)
     q *= z
     q *= 0.5
-    if d is not None:  # Φ + x φ: on the left of 0 it is h = q - |x| φ, on the right 1 - h
-        np.multiply(size, z, out=d)
+    np.copyto(y, x > 0)
+    q -= y
+    np.abs(q, out=q)
+    if d is not None:  # Φ + x φ
+        np.multiply(z, c, out=d)
         d *= _DENSITY
-        d -= q
-        np.copysign(1, x, out=z)
-        d *= z
-        d += z > 0
-    q *= size
-    np.maximum(x, nothing(x), out=y)
-    y -= q
+        d += q
+    np.maximum(x, c, out=y)  # from -40 on
+    y *= q
 
 
 def _tanh_gelu_kernel(x: np.ndarray, y: np.ndarray, d: np.ndarray | None) -> None:
@@ -213,7 +231,8 @@ def _gelu(x: Any) -> Any:
 
 @fused(forward=value_and_slope(_tanh_gelu_kernel), backward=times_slope, name="gelu_tanh")
 def _tanh_gelu(x: Any) -> Any:
-    return x * sigmoid.either(_A * x + _B * x**3)  # type: ignore[attr-defined]
+    c = np.clip(x, -40, 40)  # beyond, the gate is 0 or 1, and the cube of a float16 would be infinite
+    return x * _sigmoid.either(_A * c + _B * c**3)
 
 
 def gelu(input: Any, approximate: str = "none") -> Tensor:
@@ -289,7 +308,7 @@ def _halves(x: Any, dim: int) -> tuple[Any, Any]:
 @fused(forward=_glu_forward, backward=_glu_backward, name="glu")
 def _glu(x: Any, dim: int) -> Any:
     lower, upper = _halves(x, dim)
-    return lower * sigmoid.either(upper)  # type: ignore[attr-defined]
+    return lower * _sigmoid.either(upper)
 
 
 def glu(input: Any, dim: int = -1) -> Tensor:
@@ -308,11 +327,10 @@ def glu(input: Any, dim: int = -1) -> Tensor:
     x = input if isinstance(input, Tensor) else asarray(input)
     if x.dtype.kind != "f":
         x = asarray(real(x.numpy()))
-    if not x.ndim or not -x.ndim <= dim < x.ndim:
-        raise ValueError(f"glu: dim={dim} is no axis of an input of shape {x.shape}")
-    if x.shape[dim] % 2:
+    along = axis_of("glu", x, dim)
+    if x.shape[along] % 2:
         raise ValueError(f"glu: axis {dim} is split in two halves, so its length must be even; the input has shape {x.shape}")
-    return _glu(x, dim % x.ndim)
+    return _glu(x, along)
 
 
 class GLU(Module):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autodiff import Tensor, asarray, operation
+from autodiff import Tensor, asarray, fused, operation, stop_gradient
+from autodiff.arguments import weak
+from autodiff.blocks import long_rows, rows_in_block
 
 from ..constants import ones
 from ..module import Module
-from .pointwise import real
+from .pointwise import axis_of, real
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,32 +29,44 @@ def _sums(x: np.ndarray, dim: int) -> np.ndarray:
     return sums
 
 
-def _shifted(x: np.ndarray, dim: int) -> np.ndarray:
-    """Return `x` less the largest number along an axis, so that no exponential is too large and one of them is 1."""
-    y: np.ndarray = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
+def _by_rows(kernel: Callable[..., None], dim: int, *arrays: np.ndarray) -> np.ndarray:
+    """Return a new array, filled by `kernel(*arrays, y, dim)`; of large arrays it gets parts along another axis than `dim`."""
+    y = np.empty_like(arrays[-1])
+    if not dim or y.size <= 4096:
+        kernel(*arrays, y, dim)
+    else:
+        step = 4 * rows_in_block(y)
+        with long_rows(y.shape[-1]):
+            for start in range(0, len(y), step):
+                part = slice(start, start + step)
+                kernel(*[array[part] for array in arrays], y[part], dim)
     return y
 
 
 # ------------------------------------------------------------------------------------------------ softmax
 
 
-@operation(name="softmax")
-def _softmax(x: Any, dim: int) -> Any:
-    if not x.size:
-        return np.empty_like(x)
-    y = _shifted(x, dim)
+def _softmax_kernel(x: np.ndarray, y: np.ndarray, dim: int) -> None:
+    np.subtract(x, np.maximum.reduce(x, dim, keepdims=True), out=y)  # no exponential is too large then, and one of them is 1
     np.exp(y, out=y)
     y *= 1 / _sums(y, dim)
-    return y
+
+
+@operation(name="softmax")
+def _softmax(x: Any, dim: int) -> Any:
+    return _by_rows(_softmax_kernel, dim, x) if x.size else np.empty_like(x)
+
+
+def _softmax_slope_kernel(g: np.ndarray, y: np.ndarray, d: np.ndarray, dim: int) -> None:
+    last = dim == y.ndim - 1
+    np.subtract(g, np.vecdot(g, y)[..., None] if last else np.add.reduce(g * y, dim, keepdims=True), out=d)
+    d *= y
 
 
 def _softmax_rule(g: Any, y: Any, dim: int) -> Any:
     if not isinstance(g, np.ndarray):
         return y * (g - (g * y).sum(axis=dim, keepdims=True))
-    last = dim == y.ndim - 1
-    d = g - (np.vecdot(g, y)[..., None] if last else np.add.reduce(g * y, dim, keepdims=True))
-    d *= y
-    return d
+    return _by_rows(_softmax_slope_kernel, dim, g, y)
 
 
 _softmax.rules(_softmax_rule)
@@ -75,7 +90,7 @@ def softmax(input: Any, dim: int = -1, *, temperature: float | Tensor = 1.0, dty
     x, dim = _prepared("softmax", input, dim, dtype)
     if not isinstance(temperature, (int, float)) or temperature != 1:
         _check_temperature("softmax", temperature)
-        x = x / temperature
+        x = x / weak(temperature)
     return _softmax(x, dim)
 
 
@@ -93,26 +108,33 @@ def softmin(input: Any, dim: int = -1, *, dtype: npt.DTypeLike | None = None) ->
     return _softmax(-x, dim)
 
 
-@operation(name="log_softmax")
-def _log_softmax(x: Any, dim: int = -1) -> Any:
-    if not x.size:
-        return np.empty_like(x)
-    dim %= x.ndim
-    y = _shifted(x, dim)
-    y -= np.log(_sums(np.exp(y), dim))
-    return y
+def _log_softmax_kernel(x: np.ndarray, total: np.ndarray, e: np.ndarray, y: np.ndarray, dim: int) -> None:
+    np.subtract(x, np.maximum.reduce(x, dim, keepdims=True), out=y)
+    np.exp(y, out=e)
+    total[...] = _sums(e, dim)
+    y -= np.log(total)
 
 
-def _log_softmax_rule(g: Any, y: Any, dim: int) -> Any:
-    if not isinstance(g, np.ndarray):
-        return g - np.exp(y) * g.sum(axis=dim, keepdims=True)
-    d = np.exp(y)
-    d *= _sums(g, dim)
+def _log_softmax_forward(x: np.ndarray, dim: int) -> Any:
+    total = np.empty((*x.shape[:dim], 1, *x.shape[dim + 1 :]), x.dtype)
+    e = np.empty_like(x)  # is kept, which costs less than the exponentials anew
+    return _by_rows(_log_softmax_kernel, dim, x, total, e) if x.size else x, (total, e, dim)
+
+
+def _log_softmax_backward(g: np.ndarray, kept: Any, needs: Any) -> Any:
+    total, e, dim = kept
+    return (_by_rows(_log_softmax_slope_kernel, dim, g, total, e),)
+
+
+def _log_softmax_slope_kernel(g: np.ndarray, total: np.ndarray, e: np.ndarray, d: np.ndarray, dim: int) -> None:
+    np.multiply(e, _sums(g, dim) / total, out=d)
     np.subtract(g, d, out=d)
-    return d
 
 
-_log_softmax.rules(_log_softmax_rule)
+@fused(forward=_log_softmax_forward, backward=_log_softmax_backward, name="log_softmax")
+def _log_softmax(x: Any, dim: int) -> Any:
+    d = x - stop_gradient(x).max(axis=dim, keepdims=True)
+    return d - np.log(np.exp(d).sum(axis=dim, keepdims=True))
 
 
 def log_softmax(input: Any, dim: int = -1, *, dtype: npt.DTypeLike | None = None) -> Tensor:
@@ -138,14 +160,7 @@ def _prepared(name: str, input: Any, dim: Any, dtype: Any) -> tuple[Tensor, int]
         x = x.astype(dtype)
     if x.dtype.kind != "f":
         x = asarray(real(x._data))
-    if type(dim) is not int:
-        if isinstance(dim, bool) or not isinstance(dim, np.integer):
-            cure = "; leave it out for the last axis, or name one" if dim is None else ""
-            raise TypeError(f"{name}: dim must be an axis, an integer, got {dim!r}{cure}")
-        dim = int(dim)
-    if not -x.ndim <= dim < x.ndim:
-        raise ValueError(f"{name}: dim={dim} is no axis of an input of shape {x.shape}")
-    return x, dim % x.ndim
+    return x, axis_of(name, x, dim)
 
 
 def _check_temperature(where: str, temperature: Any) -> None:

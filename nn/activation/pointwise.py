@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import is_grad_enabled
+from autodiff import Tensor, is_grad_enabled
 from autodiff.blocks import in_blocks
 
 from ..constants import zero, zeros
@@ -31,6 +31,19 @@ def real(x: Any) -> np.ndarray:
     if kind in "iub":
         return array.astype(float)
     raise TypeError(f"expected real numbers, got dtype {array.dtype}")
+
+
+def axis_of(name: str, x: Tensor, dim: Any) -> int:
+    """Return the axis `dim` of `x`, counted from the front; raise for what is none."""
+    if type(dim) is not int:
+        if isinstance(dim, bool) or not isinstance(dim, np.integer):
+            cure = "; leave it out for the last axis, or name one" if dim is None else ""
+            raise TypeError(f"{name}: dim must be an axis, an integer, got {dim!r}{cure}")
+        dim = int(dim)
+    ndim = x._data.ndim
+    if not -ndim <= dim < ndim:
+        raise ValueError(f"{name}: dim={dim} is no axis of an input of shape {x.shape}")
+    return dim % ndim  # type: ignore[no-any-return]
 
 
 def nothing(x: np.ndarray) -> np.ndarray:

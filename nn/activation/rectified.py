@@ -5,18 +5,19 @@ At a kink the derivative is the least of the slopes that meet there, by magnitud
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autodiff import Tensor, asarray, elementwise, operation
+from autodiff.blocks import in_blocks, in_parts
 from autodiff.ops.elementwise import selected
 
 from .. import init
 from ..module import Module, Parameter, matching
 from ..seeding import generator_or_default
-from .pointwise import nothing, real
+from .pointwise import InPlace, nothing, real, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,62 +31,68 @@ def _positive_part(x: np.ndarray) -> np.ndarray:
     return y
 
 
-relu: Callable[[Any], Tensor] = elementwise(
-    _positive_part,
-    lambda g, y: g * (y > 0),
-    name="relu",
-    doc="""Return max(x, 0) element by element; the derivative at 0 is 0.
+_relu = elementwise(_positive_part, lambda g, y: g * (y > 0), name="relu")
+
+
+def relu(input: Any, inplace: bool = False) -> Tensor:
+    """Return max(x, 0) element by element; the derivative at 0 is 0.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     >>> x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
     >>> relu(x).sum().backward()
     >>> x.grad.tolist()
     [0.0, 0.0, 1.0]
-    """,
-)
+    """
+    return _relu(input)
 
 
-class ReLU(Module):
-    """max(x, 0), element by element.
+class ReLU(InPlace):
+    """max(x, 0), element by element. `inplace` has no effect.
 
     >>> ReLU()(Tensor([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return relu(x)
+        return _relu(x)
 
 
 # ------------------------------------------------------------------------------------------------ limited on both sides
 
-relu6: Callable[[Any], Tensor] = elementwise(
-    lambda x: np.clip(x, 0, 6),
-    lambda g, y: selected(g, (y > 0) & (y < 6)),
-    name="relu6",
-    doc="""Return min(max(x, 0), 6) element by element; the derivative at 0 and at 6 is 0.
+_relu6 = elementwise(lambda x: np.clip(x, 0, 6), lambda g, y: selected(g, (y > 0) & (y < 6)), name="relu6")
+
+
+def relu6(input: Any, inplace: bool = False) -> Tensor:
+    """Return min(max(x, 0), 6) element by element; the derivative at 0 and at 6 is 0.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Source: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
 
     >>> from nn.functional import relu6
     >>> relu6(Tensor([-1.0, 2.0, 7.0])).tolist()
     [0.0, 2.0, 6.0]
-    """,
-)
+    """
+    return _relu6(input)
 
 
-class ReLU6(Module):
-    """min(max(x, 0), 6), element by element.
+class ReLU6(InPlace):
+    """min(max(x, 0), 6), element by element. `inplace` has no effect.
 
     >>> nn.ReLU6()(Tensor([-1.0, 2.0, 7.0])).tolist()
     [0.0, 2.0, 6.0]
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return relu6(x)
+        return _relu6(x)
 
 
 @operation()
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """Return `input` limited to the interval from `min_val` to `max_val`; the derivative at both ends is 0.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Raises ValueError where `min_val` is not less than `max_val`.
 
@@ -102,80 +109,95 @@ hardtanh.rules(lambda g, y, min_val, max_val: selected(g, (y > float(min_val)) &
 
 
 class Hardtanh(Module):
-    """`x` limited to the interval from `min_val` to `max_val`.
+    """`x` limited to the interval from `min_val` to `max_val`. `inplace` has no effect.
 
     >>> nn.Hardtanh(0.0, 2.0)(Tensor([-1.0, 1.5, 3.0])).tolist()
     [0.0, 1.5, 2.0]
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0):
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         if not min_val < max_val:
             raise ValueError(f"Hardtanh: expected min_val < max_val, got {min_val} and {max_val}")
-        self.min_val, self.max_val = min_val, max_val
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         return hardtanh(x, self.min_val, self.max_val)
 
     def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}"
+        return shown(f"min_val={self.min_val}", f"max_val={self.max_val}", inplace=self.inplace)
 
 
 @operation()
-def threshold(input: Any, threshold: float, value: float) -> Any:
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """Return `input` where it is above `threshold`, and `value` elsewhere; the derivative at the threshold is 0.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     >>> from nn.functional import threshold
     >>> threshold(Tensor([0.0, 1.0, 2.0]), 1.0, -5.0).tolist()
     [-5.0, -5.0, 2.0]
     """
     x = real(input)
-    above = ~(x <= float(threshold))  # so that nan stays
-    return np.maximum(x, float(threshold)) * above + ~above * np.asarray(value, x.dtype)  # four times as fast as np.where
+    if not (isfinite(threshold) and isfinite(value)):
+        return np.where(x <= float(threshold), np.asarray(value, x.dtype), x)  # so that nan stays
+    return in_blocks(_threshold_kernel, x, 1, float(threshold), np.asarray(value, x.dtype))[0]
+
+
+def _threshold_kernel(x: np.ndarray, y: np.ndarray, threshold: float, value: np.ndarray) -> None:
+    # This way it takes a quarter of the time of np.where.
+    np.clip(x, threshold, np.inf, out=y)
+    below = x <= threshold
+    y *= ~below
+    y += below * value
 
 
 threshold.rules(lambda g, input, threshold: selected(g, input > float(threshold)))
 
 
 class Threshold(Module):
-    """`x` where it is above `threshold`, and `value` elsewhere.
+    """`x` where it is above `threshold`, and `value` elsewhere. `inplace` has no effect.
 
     >>> nn.Threshold(0.1, 20.0)(Tensor([0.0, 1.0])).tolist()
     [20.0, 1.0]
     """
 
-    def __init__(self, threshold: float, value: float):
-        self.threshold, self.value = threshold, value
+    def __init__(self, threshold: float, value: float, inplace: bool = False):
+        self.threshold, self.value, self.inplace = threshold, value, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         return threshold(x, self.threshold, self.value)
 
     def extra_repr(self) -> str:
-        return f"threshold={self.threshold}, value={self.value}"
+        return shown(f"threshold={self.threshold}", f"value={self.value}", inplace=self.inplace)
 
 
 # ------------------------------------------------------------------------------------------------ a slope below zero
+
+
+def _bent_kernel(x: np.ndarray, y: np.ndarray, slope: float) -> None:
+    np.multiply(x, slope, out=y)
+    np.maximum(x, y, out=y)
 
 
 def _bent(x: np.ndarray, slope: Any) -> Any:
     """Return x where it is positive and slope * x elsewhere."""
     x = real(x)
     if isinstance(slope, float) and 0 < slope <= 1:
-        return np.maximum(x, x * slope)
+        return in_blocks(_bent_kernel, x, 1, slope)[0]
     zero = nothing(x)
     return np.minimum(x, zero) * slope + np.maximum(x, zero)  # one of the two is 0; eight times as fast as np.where
 
 
 def _slope_of_bent(x: Any, slope: Any) -> Any:
     """Return 1 where x is positive, `slope` where it is negative, and the lesser where it is 0: 0 if their signs differ."""
-    if isinstance(slope, float) and 0 <= slope <= 1 and isinstance(x, np.ndarray) and x.ndim:
-        d = (x > 0).astype(x.dtype)
-        return np.clip(d, slope, 1, out=d)
     return (x > 0) + (x < 0) * slope + (x == 0) * np.clip(slope, 0, 1)
 
 
 @operation()
-def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """Return `input` where it is positive and `negative_slope * input` elsewhere.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     The derivative at 0 is `negative_slope` limited to the interval from 0 to 1.
 
@@ -188,24 +210,37 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
     return _bent(input, float(negative_slope))
 
 
-leaky_relu.rules(lambda g, input, negative_slope: g * _slope_of_bent(input, float(negative_slope)))
+def _leaky_rule(g: Any, input: Any, negative_slope: Any) -> Any:
+    slope = float(negative_slope)
+    if not isinstance(g, np.ndarray) or not 0 <= slope <= 1:
+        return g * _slope_of_bent(input, slope)
+
+    def kernel(g: np.ndarray, x: np.ndarray, d: np.ndarray) -> None:
+        np.copyto(d, x > 0)
+        np.clip(d, slope, 1, out=d)
+        d *= g
+
+    return in_parts(kernel, g, input)
+
+
+leaky_relu.rules(_leaky_rule)
 
 
 class LeakyReLU(Module):
-    """`x` where it is positive and `negative_slope * x` elsewhere.
+    """`x` where it is positive and `negative_slope * x` elsewhere. `inplace` has no effect.
 
     >>> nn.LeakyReLU(0.5)(Tensor([-1.0, 2.0])).tolist()
     [-0.5, 2.0]
     """
 
-    def __init__(self, negative_slope: float = 0.01):
-        self.negative_slope = negative_slope
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+        self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         return leaky_relu(x, self.negative_slope)
 
     def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
+        return shown(f"negative_slope={self.negative_slope}", inplace=self.inplace)
 
 
 _prelu = elementwise(
@@ -274,6 +309,7 @@ def rrelu(
     lower: float = 1 / 8,
     upper: float = 1 / 3,
     training: bool = False,
+    inplace: bool = False,
     *,
     generator: np.random.Generator | None = None,
 ) -> Tensor:
@@ -281,6 +317,7 @@ def rrelu(
 
     lower, upper  in training each element has a slope of its own, drawn evenly from this interval; else it is the middle
     training      whether to draw
+    inplace       taken for the sake of PyTorch's signature; the input is never changed
     generator     numpy.random.Generator, the one that `nn.manual_seed` seeds by default
 
     Raises ValueError where `lower` is more than `upper`.
@@ -307,20 +344,23 @@ class RReLU(Module):
     """`x` where it is positive and a random slope times `x` elsewhere; in evaluation the middle of the interval.
 
     lower, upper  the interval from which each element's slope is drawn in training
+    inplace       taken for the sake of PyTorch's signature; the input is never changed
     generator     numpy.random.Generator, the one that `nn.manual_seed` seeds by default
 
     >>> nn.RReLU(0.25, 0.75).eval()(Tensor([-1.0, 2.0])).tolist()
     [-0.5, 2.0]
     """
 
-    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, *, generator: np.random.Generator | None = None):
+    def __init__(
+        self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False, *, generator: np.random.Generator | None = None
+    ):
         if not lower <= upper:
             raise ValueError(f"RReLU: expected lower <= upper, got {lower} and {upper}")
-        self.lower, self.upper = lower, upper
+        self.lower, self.upper, self.inplace = lower, upper, inplace
         self.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:
         return rrelu(x, self.lower, self.upper, self.training, generator=self.generator)
 
     def extra_repr(self) -> str:
-        return f"lower={self.lower}, upper={self.upper}"
+        return shown(f"lower={self.lower}", f"upper={self.upper}", inplace=self.inplace)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autodiff import Tensor, elementwise, fused
 from autodiff import tanh as _tanh
+from autodiff.blocks import in_blocks, in_parts
 from autodiff.ops.elementwise import selected
 
 from ..module import Module
-from .pointwise import real, times_slope, value_and_slope
+from .pointwise import InPlace, real, times_slope, value_and_slope
 
-tanh: Callable[[Any], Tensor] = _tanh
+
+def tanh(input: Any) -> Tensor:
+    """Return the hyperbolic tangent element by element, as `autodiff.tanh` does.
+
+    >>> tanh(Tensor([0.0])).tolist()
+    [0.0]
+    """
+    return _tanh(input)
 
 
 class Tanh(Module):
@@ -25,7 +32,7 @@ class Tanh(Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return tanh(x)
+        return _tanh(x)
 
 
 # ------------------------------------------------------------------------------------------------ sigmoid
@@ -33,25 +40,42 @@ class Tanh(Module):
 _INT = np.dtype(int)
 
 
-def _logistic(x: np.ndarray) -> np.ndarray:
-    y: np.ndarray = np.asarray(np.negative(x))  # of a 0-d array NumPy makes a scalar
-    with np.errstate(over="ignore"):  # exp(-x) is inf for x far below zero, and 1 / (1 + inf) is the right 0
-        np.exp(y, out=y)
+def _logistic_kernel(x: np.ndarray, y: np.ndarray) -> None:
+    np.negative(x, out=y)
+    np.exp(y, out=y)
     y += 1
-    np.reciprocal(y, out=y)
-    return y
+    np.divide(1, y, out=y)  # for float32 faster than np.reciprocal
 
 
-sigmoid: Callable[[Any], Tensor] = elementwise(
+def _logistic(x: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # exp(-x) is inf for x far below zero, and 1 / (1 + inf) is the right 0
+        return in_blocks(_logistic_kernel, x, 1)[0]
+
+
+def _logistic_slope_kernel(g: np.ndarray, y: np.ndarray, d: np.ndarray) -> None:
+    np.subtract(1, y, out=d)
+    d *= y
+    d *= g
+
+
+def _logistic_rule(g: Any, y: Any) -> Any:
+    return in_parts(_logistic_slope_kernel, g, y) if isinstance(g, np.ndarray) else g * (y * (1 - y))
+
+
+_sigmoid = elementwise(
     lambda x: _logistic(x if getattr(x, "dtype", _INT).kind in "fc" else np.asarray(x, float)),
-    lambda g, y: g * (y * (1 - y)),
+    _logistic_rule,
     name="sigmoid",
-    doc="""Return 1 / (1 + exp(-x)) element by element, for any x without overflow.
+)
+
+
+def sigmoid(input: Any) -> Tensor:
+    """Return 1 / (1 + exp(-x)) element by element, for any x without overflow.
 
     >>> sigmoid(Tensor([-1e4, 0.0, 1e4])).tolist()
     [0.0, 0.5, 1.0]
-    """,
-)
+    """
+    return _sigmoid(input)
 
 
 class Sigmoid(Module):
@@ -62,33 +86,49 @@ class Sigmoid(Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return sigmoid(x)
+        return _sigmoid(x)
 
 
-hardsigmoid: Callable[[Any], Tensor] = elementwise(
-    lambda x: (np.clip(real(x), -3, 3) + 3) / 6,
-    lambda g, x: selected(g / 6, (x > -3) & (x < 3)),
-    name="hardsigmoid",
-    doc="""Return min(max(x + 3, 0), 6) / 6 element by element; the derivative at -3 and at 3 is 0.
+def _hard_kernel(x: np.ndarray, y: np.ndarray) -> None:
+    np.clip(x, -3, 3, out=y)
+    y += 3
+    y /= 6
+
+
+def _hard_slope_kernel(g: np.ndarray, x: np.ndarray, d: np.ndarray) -> None:
+    np.divide(selected(g, np.abs(x) < 3), 6, out=d)
+
+
+def _hard_rule(g: Any, x: Any) -> Any:
+    return in_parts(_hard_slope_kernel, g, x) if isinstance(g, np.ndarray) else selected(g / 6, np.abs(x) < 3)
+
+
+_hardsigmoid = elementwise(lambda x: in_blocks(_hard_kernel, real(x), 1)[0], _hard_rule, name="hardsigmoid")
+
+
+def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
+    """Return min(max(x + 3, 0), 6) / 6 element by element; the derivative at -3 and at 3 is 0.
+
+    inplace  taken for the sake of PyTorch's signature; the input is never changed
 
     Source: Howard et al., "Searching for MobileNetV3", 2019.
 
     >>> from nn.functional import hardsigmoid
     >>> hardsigmoid(Tensor([-4.0, 0.0, 4.0])).tolist()
     [0.0, 0.5, 1.0]
-    """,
-)
+    """
+    return _hardsigmoid(input)
 
 
-class Hardsigmoid(Module):
-    """min(max(x + 3, 0), 6) / 6, element by element: the sigmoid in three straight lines.
+class Hardsigmoid(InPlace):
+    """min(max(x + 3, 0), 6) / 6, element by element: the sigmoid in three straight lines. `inplace` has no effect.
 
     >>> nn.Hardsigmoid()(Tensor([-4.0, 0.0, 4.0])).tolist()
     [0.0, 0.5, 1.0]
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return hardsigmoid(x)
+        return _hardsigmoid(x)
 
 
 # ------------------------------------------------------------------------------------------------ softsign

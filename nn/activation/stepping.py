@@ -10,7 +10,7 @@ from autodiff import Tensor, operation
 
 from ..module import Module
 from .pointwise import real
-from .saturating import sigmoid
+from .saturating import _sigmoid
 
 
 def _no_slope(x: Any, slope: float) -> Any:
@@ -18,7 +18,7 @@ def _no_slope(x: Any, slope: float) -> Any:
 
 
 def _slope_of_sigmoid(x: Any, slope: float) -> Any:
-    y = sigmoid.either(slope * x)  # type: ignore[attr-defined]
+    y = _sigmoid.either(slope * x)
     return slope * (y * (1 - y))
 
 
@@ -43,7 +43,9 @@ def _check(where: str, surrogate: Any, slope: float) -> None:
 @operation(name="step")
 def _step(x: Any, surrogate: Any, slope: float) -> Any:
     x = real(x)
-    return np.where(np.isnan(x), x, x > 0) if np.isnan(x.sum()) else (x > 0).astype(x.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs, a sum that is too large: no nan, no harm
+        some_nan = np.isnan(x.sum())
+    return np.where(np.isnan(x), x, x > 0) if some_nan else (x > 0).astype(x.dtype)
 
 
 _step.rules(lambda g, x, surrogate, slope: g * _SURROGATES[surrogate](x, slope))

@@ -11,6 +11,7 @@ import numpy as np
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 LARGEST = 1 << 32  # bytes; a header that promises more is not believed
+LARGEST_TEXT = 1 << 26
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
@@ -55,6 +56,18 @@ def _read_up_to(stream: Any, count: int) -> bytearray:
     return content
 
 
+class _Sparing:
+    """A file in which nobody reads very much at once, as a header of an archive may ask for."""
+
+    def __init__(self, stream: Any):
+        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
+
+    def read(self, size: int) -> Any:
+        if size > 1 << 24:
+            raise ValueError(f"it has a header of {size} bytes")
+        return self._read(size)
+
+
 def read_cifar(path: str | os.PathLike[str], members: Sequence[str], label_bytes: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return images (N, 3, 32, 32) uint8 and labels (N,) int64 of files in CIFAR's binary archive (.tar.gz).
 
@@ -63,6 +76,7 @@ def read_cifar(path: str | os.PathLike[str], members: Sequence[str], label_bytes
 
     Raises FileNotFoundError, and ValueError where the archive is damaged or lacks a file.
     """
+    import gzip
     import tarfile
     import zlib
 
@@ -70,7 +84,8 @@ def read_cifar(path: str | os.PathLike[str], members: Sequence[str], label_bytes
     found: dict[str, bytearray] = {}
     with open(path, "rb") as raw:
         try:
-            with tarfile.open(fileobj=raw, mode="r:gz") as archive:
+            sparing: Any = _Sparing(gzip.GzipFile(fileobj=raw))
+            with tarfile.open(fileobj=sparing, mode="r:") as archive:
                 for member in archive:  # in the archive's order: seeking back would decompress it again
                     if member.name in members and member.isreg():
                         if member.size > LARGEST:
@@ -110,7 +125,7 @@ def read_sms(path: str | os.PathLike[str], member: str = "SMSSpamCollection") ->
     with open(path, "rb") as raw:
         try:
             with zipfile.ZipFile(raw) as archive:
-                if archive.getinfo(member).file_size > LARGEST:
+                if archive.getinfo(member).file_size > LARGEST_TEXT:
                     raise ValueError(f"'{member}' would have {archive.getinfo(member).file_size} bytes")
                 content = archive.read(member).decode("utf-8")
         except (

@@ -35,6 +35,7 @@ class DataLoader:
     generator      numpy.random.Generator for the order and for the samples' seed; None takes the default one (`nn.manual_seed`)
     prefetch_factor     how many batches each worker makes ahead; 2 by default
     persistent_workers  keep the workers from one epoch to the next
+    pin_memory      is taken, as in PyTorch's programs, and does nothing: there is no other device to copy batches to
 
     Batches come in the sampler's order and are the same whatever the number of workers: when an epoch begins, its order is
     drawn, and a seed from which each sample's random numbers follow (those of `nn.data.transforms`, and all that a data set
@@ -66,6 +67,7 @@ class DataLoader:
         generator: np.random.Generator | None = None,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        pin_memory: bool = False,
     ):
         if batch_size is not None:
             _check_integer(batch_size, "batch_size must be a positive integer", least=1)

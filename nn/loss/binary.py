@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, composition, elementwise, fused
+from autodiff.arguments import weak
 
 from ..activation import relu
+from ..activation.exponential import log1p_of_fraction
 from ..constants import zeros
 from ..module import Module
 from .targets import REDUCTIONS, Loss, broadcast_to_input, check_range, fitted, reduced, reduced_fast, unknown_reduction
@@ -57,7 +59,7 @@ def _surprise(x1: np.ndarray, x2: np.ndarray) -> Any:
 
 _surprise_of: Callable[[Any, Any], Tensor] = elementwise(
     _surprise,  # near 0 and 1 the slope is limited, as the loss is
-    lambda g, x1, x2: g * ((x1 - x2) / np.maximum(x1 * (1 - x1), 1e-12)),
+    lambda g, x1, x2: g * ((x1 - x2) / np.maximum(x1 * (1 - x1), 1e-12 if x1.dtype.itemsize > 2 else 2e-5)),
     lambda g, x1: g * (_log_of_complement(x1) - _log(x1)),
     name="binary_cross_entropy",
 )
@@ -71,8 +73,8 @@ def binary_cross_entropy(input: Tensor, target: Any, weight: Any = None, reducti
     weight     numbers that rescale each loss, of a shape that broadcasts to that of the input; the mean stays a plain one
     reduction  "mean", "sum" or "none"
 
-    Logarithms are limited to -100 and slopes to 1e12, as in PyTorch. Raises ValueError or TypeError where shape, range or
-    dtype do not fit.
+    Logarithms are limited to -100 and slopes to 1e12, as in PyTorch (those of float16 to 5e4). Raises ValueError or TypeError
+    where shape, range or dtype do not fit.
 
     >>> binary_cross_entropy(Tensor([0.5, 1.0]), [1, 0], reduction="none").tolist()
     [0.6931471805599453, 100.0]
@@ -112,24 +114,12 @@ class BCELoss(Module):
 BLOCK = 32768  # so many numbers at a time stay in the cache from the first step to the last
 
 
-def _log1p(u: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Return log(1 + u) for u from 0 to 1, where w = 1 + u."""
-    if u.size <= 256:
-        return np.log1p(u)  # type: ignore[no-any-return]
-    # A logarithm costs a quarter of a log1p, and what rounding took from w is made good to first order.
-    y: np.ndarray = w - 1
-    np.subtract(u, y, out=y)
-    y /= w
-    y += np.log(w)
-    return y
-
-
 def _logistic_losses(x: np.ndarray, target: np.ndarray, yes: np.ndarray | None, u: np.ndarray) -> np.ndarray:
     """Return the loss of each number of flat arrays, and write exp(-|x|) into `u`."""
     np.abs(x, out=u)
     np.negative(u, out=u)
     np.exp(u, out=u)
-    losses = _log1p(u, u + 1)  # what is left at the right side of zero; at the wrong side |x| comes on top
+    losses = log1p_of_fraction(u)  # what is left at the right side of zero; at the wrong side |x| comes on top
     wrong = np.maximum(x, zeros(len(x), x.dtype))
     try:
         with np.errstate(invalid="raise"):
@@ -199,9 +189,11 @@ def _logistic_backward(g: Any, kept: Any, needs: Any) -> Any:
 
 def _logistic_slopes(x: np.ndarray, target: np.ndarray, yes: np.ndarray | None, u: np.ndarray, d: np.ndarray) -> None:
     """Write (1 - t) sigmoid(x) - yes t sigmoid(-x) into `d`; sigmoid(x) - t would round the small ones to 0."""
-    np.maximum(u, x > 0, out=d)
+    np.copyto(d, x > 0)
+    away = 1 - d
+    np.maximum(u, d, out=d)
+    np.maximum(u, away, out=away)
     d *= 1 - target
-    away = np.maximum(u, x <= 0, dtype=u.dtype)
     away *= target
     if yes is not None:
         away *= yes
@@ -286,7 +278,7 @@ def squared_hinge_loss(input: Tensor, target: Any, margin: float = 1.0, reductio
     """
     x, target = fitted("squared_hinge_loss", input, target, reduction)
     check_signs("squared_hinge_loss", target)
-    short = relu(margin - target * x)
+    short = relu(weak(margin) - target * x)
     return reduced(short * short, reduction)  # type: ignore[no-any-return]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, fused, logsumexp
+from autodiff.arguments import weak
 
 from ..constants import ones, row_starts
 from ..module import Module
@@ -17,12 +18,15 @@ from .targets import (
     class_indices,
     class_weights,
     no_mean,
+    of_classes,
     reduced,
     reduced_by_class,
     reduced_fast,
     target_shape,
     unknown_reduction,
 )
+
+_INDEX, _UNSIGNED = np.dtype(np.intp), np.dtype(np.uintp)
 
 # ------------------------------------------------------------------------------------------------ cross-entropy
 
@@ -109,7 +113,7 @@ def cross_entropy(
     raw = target._data if isinstance(target, Tensor) else np.asarray(target)
     data = x._data
     if (  # the everyday case, found out with few questions; all others, and all errors, go the long way
-        raw.dtype == np.intp
+        raw.dtype == _INDEX
         and data.ndim == 2
         and raw.shape == data.shape[:1]
         and data.dtype.kind == "f"
@@ -118,7 +122,7 @@ def cross_entropy(
         and not label_smoothing
         and reduction in REDUCTIONS
         and raw.size
-        and np.maximum.reduce(raw.view(np.uintp)) < data.shape[1]  # read as unsigned numbers, negative ones are huge
+        and np.maximum.reduce(raw.view(_UNSIGNED)) < data.shape[1]  # read as unsigned numbers, negative ones are huge
     ):
         return _cross_entropy_of_classes(x, raw, reduction)
     if data.dtype.kind != "f":
@@ -129,6 +133,7 @@ def cross_entropy(
         raise unknown_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies between 0 and 1, got {label_smoothing}")
+    label_smoothing = weak(label_smoothing)
     weights = class_weights("cross_entropy", weight, x)
     if raw.dtype.kind in "iu":
         return _by_classes(x, raw, weights, ignore_index, reduction, label_smoothing)
@@ -142,7 +147,8 @@ def _by_classes(
     if weights is None and reduction != "none" and not label_smoothing:
         return _cross_entropy_of_classes(rows, classes, reduction)
     if label_smoothing:
-        q: Any = _smoothed(np.eye(rows.shape[1], dtype=x.dtype)[classes], label_smoothing)
+        q: Any = np.full(rows.shape, label_smoothing / rows.shape[1], x.dtype)
+        q[np.arange(len(classes)), classes] += 1 - label_smoothing
         losses: Tensor = _cross_entropy_of_probabilities(rows, q if weights is None else q * weights, "none")
     else:
         losses = _cross_entropy_of_classes(rows, classes, "none")
@@ -231,18 +237,7 @@ def nll_loss(input: Tensor, target: Any, weight: Any = None, ignore_index: int =
     >>> nll_loss(Tensor(log_p), [0, 1], reduction="none").tolist()
     [0.6931471805599453, 2.3025850929940455]
     """
-    x = input if isinstance(input, Tensor) else asarray(input)
-    if x.dtype.kind != "f":
-        raise TypeError(f"nll_loss: the input has dtype {x.dtype}, expected floating log-probabilities")
-    if not x.ndim:
-        raise ValueError("nll_loss: the input is a single number; expected shape (N, C), or (C,) for one sample")
-    if reduction not in REDUCTIONS:
-        raise unknown_reduction("nll_loss", reduction)
-    weights = class_weights("nll_loss", weight, x)
-    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
-    if raw.dtype.kind not in "iu":
-        cure = "; write target.astype(int)" if raw.dtype.kind in "bf" and raw.shape == target_shape(x.shape) else ""
-        raise TypeError(f"nll_loss: the target has dtype {raw.dtype}, expected class indices (int){cure}")
+    x, raw, weights = of_classes("nll_loss", input, target, weight, reduction, "log-probabilities")
     rows, classes, positions = class_indices("nll_loss", x, raw, ignore_index, reduction)
     if weights is None and reduction != "none":
         return _likelihood_of_classes(rows, classes, reduction)

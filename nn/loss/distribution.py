@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, composition, stop_gradient
+from autodiff.arguments import weak
 
 from ..module import Module
 from .targets import REDUCTIONS, Loss, check_range, fitted, reduced
@@ -97,7 +98,7 @@ def poisson_nll_loss(
         if not eps > 0:
             raise ValueError(f"poisson_nll_loss: eps is a positive number, got {eps}")
         check_range("poisson_nll_loss", "rates", x, 0, math.inf, "; logarithms of rates go with log_input=True")
-        losses = x - target * np.log(x + eps)
+        losses = x - target * np.log(x + weak(eps))
     if full:
         large = target > 1
         t = np.where(large, target, 1)
@@ -147,7 +148,7 @@ def gaussian_nll_loss(
         raise ValueError(f"gaussian_nll_loss: eps is a positive number, got {eps}")
     x, target = fitted("gaussian_nll_loss", input, target, reduction)
     var = _variances(x, asarray(var))
-    var = var + stop_gradient(np.maximum(eps - var, 0))
+    var = var + stop_gradient(np.maximum(weak(eps) - var, 0))
     d = x - target
     losses = 0.5 * (np.log(var) + d / var * d)
     if full:

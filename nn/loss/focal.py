@@ -10,21 +10,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, composition
+from autodiff.arguments import weak
 
 from ..activation import log_softmax, sigmoid
 from ..module import Module
 from .binary import binary_cross_entropy_with_logits, check_probability
-from .targets import (
-    REDUCTIONS,
-    Loss,
-    class_indices,
-    class_weights,
-    fitted,
-    reduced,
-    reduced_by_class,
-    target_shape,
-    unknown_reduction,
-)
+from .targets import REDUCTIONS, Loss, class_indices, fitted, of_classes, reduced, reduced_by_class, unknown_reduction
 
 
 @composition()
@@ -45,7 +36,7 @@ def sigmoid_focal_loss(
     [0.0433, 7.4994]
     """
     name = "sigmoid_focal_loss"
-    alpha = _options(name, alpha, gamma)
+    alpha, gamma = weak(_options(name, alpha, gamma)), weak(gamma)
     x, target = fitted(name, input, target, reduction)
     check_probability(name, target)
     losses = binary_cross_entropy_with_logits(x, target, reduction="none")
@@ -101,21 +92,10 @@ def softmax_focal_loss(
     """
     name = "softmax_focal_loss"
     _options(name, None, gamma)
-    x = input if isinstance(input, Tensor) else asarray(input)
-    if x.dtype.kind != "f":
-        raise TypeError(f"{name}: the input has dtype {x.dtype}, expected floating logits")
-    if not x.ndim:
-        raise ValueError(f"{name}: the input is a single number; expected logits of shape (N, C), or (C,) for one sample")
-    if reduction not in REDUCTIONS:
-        raise unknown_reduction(name, reduction)
-    weights = class_weights(name, weight, x)
-    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
-    if raw.dtype.kind not in "iu":
-        cure = "; write target.astype(int)" if raw.dtype.kind in "bf" and raw.shape == target_shape(x.shape) else ""
-        raise TypeError(f"{name}: the target has dtype {raw.dtype}, expected class indices (int){cure}")
+    x, raw, weights = of_classes(name, input, target, weight, reduction, "logits")
     rows, classes, positions = class_indices(name, x, raw, ignore_index, reduction)
     log_p = log_softmax(rows, -1)[np.arange(len(classes)), classes]
-    losses = -log_p * (-np.expm1(log_p)) ** gamma
+    losses = -log_p * (-np.expm1(log_p)) ** weak(gamma)
     if weights is not None:
         losses = losses * weights[classes]
     return reduced_by_class(name, losses, weights, classes, positions, raw.shape, reduction)

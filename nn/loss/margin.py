@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, composition, fused, take_along_axis
-from autodiff.arguments import plain
+from autodiff.arguments import plain, weak
 
 from ..activation import relu
 from .binary import binary_cross_entropy_with_logits, check_probability, check_signs
@@ -87,7 +87,7 @@ def hinge_embedding_loss(input: Tensor, target: Any, margin: float = 1.0, reduct
     """
     x, t = fitted("hinge_embedding_loss", input, target, reduction)
     check_signs("hinge_embedding_loss", t)
-    loss: Tensor = reduced(np.where(plain(t) == 1, x, relu(margin - x)), reduction)
+    loss: Tensor = reduced(np.where(plain(t) == 1, x, relu(weak(margin) - x)), reduction)
     return loss
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, composition
+from autodiff.arguments import weak
 
 from .targets import Loss, check_range, fitted, reduced
 
@@ -40,7 +41,7 @@ def dice_loss(
         )
     check_range("dice_loss", "probabilities", x, 0, 1, "; give probabilities, of sigmoid or softmax, not logits")
     check_range("dice_loss", "targets", target, 0, 1, "; give 1 inside the region and 0 outside")
-    axes = tuple(range(1, x.ndim)) if dim is None else dim
+    axes, smooth = tuple(range(1, x.ndim)) if dim is None else dim, weak(smooth)
     common = 2 * (x * target).sum(axis=axes) + smooth
     both = (x * x).sum(axis=axes) + (target * target).sum(axis=axes) + smooth
     empty = both == 0

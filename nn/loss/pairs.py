@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, asarray, composition, norm
-from autodiff.arguments import plain
+from autodiff.arguments import plain, weak
 
 from ..activation import relu
 from ..module import Module
@@ -42,7 +42,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     difference = _floating(x1) - _floating(x2)
     if not difference.ndim:
         raise ValueError("pairwise_distance: expected vectors, (..., D), got two single numbers")
-    result: Tensor = norm(difference + eps if eps else difference, p, axis=-1, keepdims=keepdim)
+    result: Tensor = norm(difference + weak(eps) if eps else difference, p, axis=-1, keepdims=keepdim)
     return result
 
 
@@ -62,7 +62,7 @@ class PairwiseDistance(Module):
 
 def _unit(x: Any, dim: int, eps: float) -> Any:
     length = norm(x, axis=dim, keepdims=True)
-    return x / np.where(length < eps, eps, length)
+    return x / np.where(length < eps, weak(eps), length)
 
 
 @composition()
@@ -124,7 +124,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Any, margin: flo
     x1 = scores(name, input1, reduction)
     x2, t = like_input(name, input2, x1, "second input"), like_input(name, target, x1)
     check_signs(name, t)
-    loss: Tensor = reduced(relu(margin - t * (x1 - x2)), reduction)
+    loss: Tensor = reduced(relu(weak(margin) - t * (x1 - x2)), reduction)
     return loss
 
 
@@ -169,7 +169,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Any, margin: f
     cosine = (x1 * x2).sum(axis=-1) / (lengths[0] * lengths[1])
     t = like_input(name, target, cosine)
     check_signs(name, t)
-    loss: Tensor = reduced(np.where(plain(t) == 1, 1.0 - cosine, relu(cosine - margin)), reduction)
+    loss: Tensor = reduced(np.where(plain(t) == 1, 1.0 - cosine, relu(cosine - weak(margin))), reduction)
     return loss
 
 
@@ -269,7 +269,7 @@ def _triplet_margin(
     to_negative = distance(a, n)
     if swap:
         to_negative = np.minimum(to_negative, distance(p, n))
-    loss: Tensor = reduced(relu(distance(a, p) - to_negative + margin), reduction)
+    loss: Tensor = reduced(relu(distance(a, p) - to_negative + weak(margin)), reduction)
     return loss
 
 

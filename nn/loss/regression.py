@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, fused
+from autodiff.arguments import weak
 
 from .targets import Loss, fitted, like_input, reduced, reduced_fast, weighted_mean
 
@@ -156,7 +157,7 @@ def huber_loss(input: Tensor, target: Any, reduction: str = "mean", delta: float
     """
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is a positive number, got {delta}")
-    x, target = fitted("huber_loss", input, target, reduction)
+    x, target, delta = *fitted("huber_loss", input, target, reduction), weak(delta)
     if weight is not None:
         return reduced(_huber(x, target, delta, 1.0, "none") * like_input("huber_loss", weight, x, "weight"), reduction)  # type: ignore[no-any-return]
     return _huber(x, target, delta, 1.0, reduction)
@@ -194,7 +195,7 @@ def smooth_l1_loss(input: Tensor, target: Any, reduction: str = "mean", beta: fl
     """
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta is 0 or more, got {beta}")
-    x, target = fitted("smooth_l1_loss", input, target, reduction)
+    x, target, beta = *fitted("smooth_l1_loss", input, target, reduction), weak(beta)
     return _huber(x, target, beta, 1 / beta, reduction) if beta else _absolute_error(x, target, reduction)
 
 

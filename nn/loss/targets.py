@@ -121,6 +121,25 @@ def check_range(name: str, what: str, values: Any, low: float, high: float, cure
 # ------------------------------------------------------------------------------------------------ class indices
 
 
+def of_classes(
+    name: str, input: Any, target: Any, weight: Any, reduction: str, what: str
+) -> tuple[Tensor, np.ndarray, Tensor | None]:
+    """Return `what` a loss takes of each class, the class indices, and the class weights; raise for other dtypes."""
+    x = input if isinstance(input, Tensor) else asarray(input)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: the input has dtype {x.dtype}, expected floating {what}")
+    if not x.ndim:
+        raise ValueError(f"{name}: the input is a single number; expected {what} of shape (N, C), or (C,) for one sample")
+    if reduction not in REDUCTIONS:
+        raise unknown_reduction(name, reduction)
+    weights = class_weights(name, weight, x)
+    raw = target._data if isinstance(target, Tensor) else np.asarray(target)
+    if raw.dtype.kind not in "iu":
+        cure = "; write target.astype(int)" if raw.dtype.kind in "bf" and raw.shape == target_shape(x.shape) else ""
+        raise TypeError(f"{name}: the target has dtype {raw.dtype}, expected class indices (int){cure}")
+    return x, raw, weights
+
+
 def class_indices(
     name: str, x: Tensor, raw: np.ndarray, ignore_index: int, reduction: str
 ) -> tuple[Tensor, np.ndarray, np.ndarray | None]:

@@ -83,7 +83,7 @@ class MLP(Module):
             if layers:  # what stands between two linear layers
                 if normalization is not None:
                     layers.append(NORMALIZATIONS[normalization](inputs, dtype=dtype))
-                layers.append(make_activation())
+                layers.append(_module_of(make_activation))
                 if dropout:
                     layers.append(Dropout(dropout))
             layers.append(Linear(inputs, outputs, dtype=dtype, generator=generator))
@@ -168,6 +168,21 @@ def activation_of(activation: str | Callable[[], Module]) -> Callable[[], Module
     if not callable(activation):
         raise TypeError(f"MLP: activation is a name, a Module class or a function, got {type(activation).__name__}")
     return activation
+
+
+def _module_of(make: Callable[[], Module]) -> Module:
+    """Return a module of an activation; raise TypeError where `make` is a function of numbers."""
+    try:
+        module = make()
+    except TypeError:
+        module = None
+    if not isinstance(module, Module):
+        name = getattr(make, "__name__", type(make).__name__)
+        raise TypeError(
+            f"MLP: activation {name!r} makes no Module when called without arguments. Give a name such as 'relu', a class such as "
+            "nn.ReLU, or a function that returns a Module; a function of numbers becomes one in a class with a forward"
+        )
+    return module
 
 
 def _takes_generator(fill: Callable[..., Any]) -> bool:

@@ -155,6 +155,7 @@ class Perceptron(Module):
         mistakes: list[int] = []
         before: set[bytes] = set()
         separable = None
+        lost = False  # whether a correction was too small to change anything
         best = (len(samples) + 1, w, b)
         while len(mistakes) < epochs and separable is None:
             before.add(np.append(w, b).tobytes())
@@ -163,6 +164,7 @@ class Perceptron(Module):
                 fires = w @ samples[i] + b > 0
                 error = classes[i] - fires  # 1 where it should have fired, -1 where it should not have
                 if error:
+                    lost |= b + lr * error == b
                     w += lr * error * samples[i]
                     b += lr * error
                     mistakes[-1] += 1
@@ -170,7 +172,7 @@ class Perceptron(Module):
                 best = wrong, w.copy(), b
             if not mistakes[-1]:
                 separable = True
-            elif order is None and np.append(w, b).tobytes() in before:
+            elif order is None and not lost and np.append(w, b).tobytes() in before:
                 separable = False
         with no_grad():
             self.weight[...], self.bias[...] = best[1:] if pocket else (w, b)

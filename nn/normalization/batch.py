@@ -17,7 +17,7 @@ from autodiff.memory import log_write
 
 from .. import init
 from ..module import Module, Parameter, matching
-from .centring import centred, floating, inverse_root
+from .centring import centred, floating, in_single, inverse_root, parts_of, widened
 from .channels import (
     as_channels,
     centred_channels,
@@ -41,10 +41,13 @@ def _batch_forward(x: np.ndarray, weight: Any, bias: Any, eps: float, statistics
     a = as_channels(x, last)
     mean, rest, variance = channel_statistics(x) if statistics is None else statistics
     scale = inverse_root(variance.copy(), eps)
-    y = centred_channels(a, mean, rest)
-    with_each_channel(np.multiply, y, scale if weight is None else scale * weight, y)
-    if bias is not None:
-        with_each_channel(np.add, y, bias, y)
+    y = np.empty_like(a)
+    factor = scale if weight is None else scale * weight
+    for part in parts_of(a):
+        t = centred_channels(a[part], mean, rest, y[part])
+        with_each_channel(np.multiply, t, factor, t)
+        if bias is not None:
+            with_each_channel(np.add, t, bias, t)
     return shaped_back(y, x.shape, last), (a, mean, rest, scale, weight, x.shape, last)
 
 
@@ -61,10 +64,13 @@ def _batch_backward(g: np.ndarray, kept: Any, needs: Any) -> Any:
         d_weight *= scale
         if needs[0]:  # scale w * (g - mean(g) - z mean(g z)), where z = d * scale
             count = a.shape[0] * a.shape[2]
-            with_each_channel(np.multiply, d, d_weight * scale / count, d)
-            with_each_channel(np.add, d, d_bias / count, d)
-            np.subtract(g, d, out=d)
-            with_each_channel(np.multiply, d, scale if weight is None else scale * weight, d)
+            along_z, along_one, factor = d_weight * scale / count, d_bias / count, scale if weight is None else scale * weight
+            for part in parts_of(d):
+                t = d[part]
+                with_each_channel(np.multiply, t, along_z, t)
+                with_each_channel(np.add, t, along_one, t)
+                np.subtract(g[part], t, out=t)
+                with_each_channel(np.multiply, t, factor, t)
             dx = shaped_back(dx, shape, last) if last else dx
     return dx, d_weight, d_bias
 
@@ -117,6 +123,9 @@ def norm_by_known(x: Any, weight: Any, bias: Any, eps: Any, mean: Any, variance:
 
 
 # ------------------------------------------------------------------------------------------------ functions
+
+
+_normalized, _normalized_by_known = in_single(_batch_norm), in_single(norm_by_known)
 
 
 def move_towards(running: Any, value: np.ndarray, momentum: float, what: str) -> None:
@@ -183,7 +192,7 @@ def batch_norm(
             _constant("batch_norm", "running_mean", running_mean, x),
             _constant("batch_norm", "running_var", running_var, x),
         )
-        return norm_by_known(x, weight, bias, eps, mean, variance)
+        return _normalized_by_known(x, weight, bias, eps, mean, variance)
     return _of_batch("batch_norm", x, running_mean, running_var, weight, bias, momentum, eps)
 
 
@@ -199,14 +208,14 @@ def _of_batch(
         )
     statistics = None
     if running_mean is not None or running_var is not None:
-        statistics = mean, rest, variance = channel_statistics(x._data)
+        statistics = mean, rest, variance = channel_statistics(widened(x._data))
         if running_mean is not None:
             _constant(name, "running_mean", running_mean, x)
             move_towards(running_mean, mean if rest is None else mean + rest, momentum, f"{name}, of its running mean")
         if running_var is not None:
             _constant(name, "running_var", running_var, x)
             move_towards(running_var, variance * (count / (count - 1)), momentum, f"{name}, of its running variance")
-    return _batch_norm(x, weight, bias, eps, statistics)
+    return _normalized(x, weight, bias, eps, statistics)
 
 
 class WithRunningStatistics(Module):
@@ -288,7 +297,7 @@ class _BatchNorm(WithRunningStatistics):
         x = self._input(x)
         mean, variance, batches = self.running_mean, self.running_var, self.num_batches_tracked
         if not self.training and mean is not None and variance is not None:
-            return norm_by_known(x, self.weight, self.bias, self.eps, mean._data, variance._data)
+            return _normalized_by_known(x, self.weight, self.bias, self.eps, mean._data, variance._data)
         momentum = 0.0 if self.momentum is None else self.momentum
         if not self.training or batches is None:
             mean = variance = batches = None

@@ -8,14 +8,23 @@ than to keep what was centred.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from autodiff import Tensor, asarray
+from autodiff.blocks import rows_in_block
 
 from ..constants import ones
+
+_ALL = (slice(None),)
+
+
+def parts_of(a: np.ndarray) -> Sequence[slice]:
+    """Return slices of the first axis, each of a few blocks: what is done to a part finds it in the cache, or near it."""
+    step = 4 * rows_in_block(a)
+    return _ALL if step >= len(a) else [slice(start, start + step) for start in range(0, len(a), step)]
 
 
 def along_rows(ufunc: Callable[..., Any], a: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
@@ -60,13 +69,33 @@ def floating(name: str, *operands: Any) -> list[Any]:
     return tensors
 
 
-def centred_rows(rows: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
-    """Return the rows less their means, the means, what was left of them (or None), and 1 / sqrt(variance + eps)."""
+_HALF = np.dtype(np.float16)
+
+
+def widened(value: Any) -> Any:
+    """Return a Tensor or array of half precision in single precision, and anything else as it is."""
+    array = value._data if isinstance(value, Tensor) else value
+    return value.astype(np.float32) if isinstance(array, np.ndarray) and array.dtype == _HALF else value
+
+
+def in_single(operation: Callable[..., Any]) -> Callable[..., Tensor]:
+    """Return `operation` with half precision computed in single precision: sums of many squares would leave its range."""
+
+    def computed(x: Tensor, *others: Any) -> Tensor:
+        if x._data.dtype != _HALF:
+            return operation(x, *others)  # type: ignore[no-any-return]
+        return operation(*map(widened, (x, *others))).astype(_HALF)  # type: ignore[no-any-return]
+
+    return computed
+
+
+def centre_rows(rows: np.ndarray, eps: float, d: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Write the rows less their means to `d`; return the means, what was left of them (or None), and 1 / sqrt(variance + eps)."""
     n = rows.shape[1]
     all_ones = ones(n, rows.dtype)
     mean, rest = rows.dot(all_ones), None
     mean /= n
-    d = rows - mean[:, None]
+    np.subtract(rows, mean[:, None], out=d)
     variance = np.vecdot(d, d)
     variance /= n
     if far(mean, variance):
@@ -75,7 +104,7 @@ def centred_rows(rows: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, 
         d -= rest[:, None]
         variance = np.vecdot(d, d)
         variance /= n
-    return d, mean, rest, inverse_root(variance, eps)
+    return mean, rest, inverse_root(variance, eps)
 
 
 def centred_again(rows: np.ndarray, mean: np.ndarray, rest: np.ndarray | None) -> np.ndarray:

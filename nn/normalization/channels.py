@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.blocks import long_rows
+
 from ..constants import ones
-from .centring import along_rows, far
+from .centring import along_rows, far, parts_of
 
 _SHORT = 64  # where fewer elements lie beside each other, statistics are repeated for each of them: NumPy prefers long rows
 
@@ -50,14 +52,24 @@ def channel_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.shape[2] > _SHORT:
         total: np.ndarray = ones(len(a), a.dtype).dot(np.vecdot(a, b))
         return total
-    return channel_sums(a * b)
+    return sum_of_parts(lambda part: channel_sums(a[part] * b[part]), a)
+
+
+def sum_of_parts(function: Callable[[slice], np.ndarray], a: np.ndarray) -> np.ndarray:
+    """Return the sum of `function(part)` over parts of `a` that stay in the cache."""
+    first, *others = parts_of(a)
+    total = function(first)
+    for part in others:
+        total += function(part)
+    return total
 
 
 def with_each_channel(ufunc: Callable[..., Any], a: np.ndarray, values: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Compute `ufunc(a, value, out=out)` with the value of each channel of a (N, C, L)."""
     n, channels, length = a.shape
     if length > _SHORT:
-        ufunc(a, values[:, None], out=out)
+        with long_rows(length):
+            ufunc(a, values[:, None], out=out)
     else:
         flat = (n, channels * length)
         along_rows(ufunc, a.reshape(flat), values if length == 1 else values.repeat(length), out.reshape(flat))
@@ -76,13 +88,16 @@ def channel_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np
     count = a.shape[0] * a.shape[2]
     mean, rest = channel_sums(a), None
     mean /= count
-    d = centred_channels(a, mean, None)
-    variance = channel_products(d, d)
+
+    def squares(part: slice) -> np.ndarray:
+        d = centred_channels(a[part], mean, rest)
+        return channel_products(d, d)
+
+    variance = sum_of_parts(squares, a)
     variance /= count
     if far(mean, variance):
-        rest = channel_sums(d)
+        rest = sum_of_parts(lambda part: channel_sums(centred_channels(a[part], mean, None)), a)
         rest /= count
-        with_each_channel(np.subtract, d, rest, d)
-        variance = channel_products(d, d)
+        variance = sum_of_parts(squares, a)
         variance /= count
     return mean, rest, variance

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff import Tensor, fused
+from autodiff.blocks import long_rows
 
 from .. import init
 from ..constants import ones
 from ..module import Module, Parameter, matching
-from .centring import as_rows, centred, centred_again, centred_rows, floating
+from .centring import as_rows, centre_rows, centred, centred_again, floating, in_single, parts_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,49 +22,70 @@ if TYPE_CHECKING:
 def _group_forward(x: np.ndarray, weight: Any, bias: Any, eps: float, groups: int) -> Any:
     samples, channels = x.shape[:2]
     length = math.prod(x.shape[2:])
-    rows = as_rows(x, channels * length // groups)
-    y, mean, rest, scale = centred_rows(rows, eps)
-    factor = scale[:, None]
-    if weight is not None:  # of each channel of each sample
-        factor = (scale.reshape(samples, groups, 1) * weight.reshape(groups, -1)).reshape(samples * channels, 1)
-        y = y.reshape(samples * channels, length)
-    y *= factor
-    if bias is not None:
-        y = y.reshape(samples, channels, length)
-        y += bias[:, None]
-    return y.reshape(x.shape), (rows, mean, rest, scale, factor, weight, x.shape, groups)
+    n = channels * length // groups
+    rows = as_rows(x, n).reshape(samples, groups, n)
+    y = np.empty(x.shape, x.dtype)
+    out = y.reshape(samples, channels, length)
+    statistics = []
+    with long_rows(length):
+        for part in parts_of(rows):
+            z = out[part]  # a row for each channel of each sample
+            of_groups = z.reshape(-1, n)
+            mean, rest, scale = centre_rows(rows[part].reshape(-1, n), eps, of_groups)
+            factor = scale.reshape(-1, groups, 1)
+            if weight is None:
+                of_groups *= scale[:, None]
+            else:
+                factor = factor * weight.reshape(groups, -1)
+                z *= factor.reshape(-1, channels, 1)
+            if bias is not None:
+                z += bias[:, None]
+            statistics.append((part, mean, rest, scale, factor))
+    return y, (rows, statistics, weight, x.shape)
 
 
 def _group_backward(g: np.ndarray, kept: Any, needs: Any) -> Any:
-    rows, mean, rest, scale, factor, weight, shape, groups = kept
+    rows, statistics, weight, shape = kept
     samples, channels = shape[:2]
-    n = rows.shape[1]
-    each = channels // groups
-    length = n // each
-    dx = d_weight = d_bias = None
-    g = as_rows(g, length)  # one row for each channel of each sample
-    d = centred_again(rows, mean, rest)
-    parts = d.reshape(g.shape)
-    products = np.vecdot(g, parts) if length > 1 else g * parts
-    sums = g.dot(ones(length, g.dtype)) if length > 1 else g
-    all_ones = ones(samples, g.dtype)
-    if needs[2]:
-        d_bias = all_ones.dot(sums.reshape(samples, channels))
-    if needs[1]:
-        scaled = products.reshape(samples, groups, each) * scale.reshape(samples, groups, 1)
-        d_weight = all_ones.dot(scaled.reshape(samples, channels))
-    if needs[0]:  # scale * (g w - mean(g w) - z mean(g w z)), where z = d * scale
-        w = ones(each, g.dtype) if weight is None else weight.reshape(groups, each)
-        along_z = np.vecdot(products.reshape(samples, groups, each), w).reshape(len(rows))
-        along_one = np.vecdot(sums.reshape(samples, groups, each), w).reshape(len(rows))
-        d *= (along_z * (scale * scale * scale / n))[:, None]
-        d += (along_one * (scale / n))[:, None]
-        dx = np.empty(shape, g.dtype)  # no view, which would be copied where it becomes somebody's .grad
-        split = (rows if weight is None else parts).shape
-        np.multiply(g.reshape(split), factor, out=dx.reshape(split))
-        t = dx.reshape(d.shape)
-        t -= d
-    return dx, d_weight, d_bias
+    groups, n = rows.shape[1:]
+    length = n * groups // channels
+    g = as_rows(g, length).reshape(samples, channels, length)
+    dx = np.empty(shape, g.dtype) if needs[0] else None  # no view, which would be copied where it becomes somebody's .grad
+    d_weight = d_bias = None
+    with long_rows(length):
+        for part, mean, rest, scale, factor in statistics:
+            of_part = g[part]
+            d = centred_again(rows[part].reshape(-1, n), mean, rest)
+            split = d.reshape(of_part.shape)
+            products = np.vecdot(of_part, split) if length > 1 else (of_part * split)[..., 0]
+            sums = of_part.reshape(-1, length).dot(ones(length, g.dtype)).reshape(-1, channels) if length > 1 else of_part[..., 0]
+            if needs[1]:
+                total = (products.reshape(-1, groups, channels // groups) * scale.reshape(-1, groups, 1)).sum(axis=0)
+                d_weight = total if d_weight is None else d_weight + total
+            if needs[2]:
+                total = sums.sum(axis=0)
+                d_bias = total if d_bias is None else d_bias + total
+            if dx is not None:
+                _group_slope(of_part, d, dx.reshape(g.shape)[part], products, sums, scale, factor, weight)
+    return dx, None if d_weight is None else d_weight.reshape(channels), d_bias
+
+
+def _group_slope(
+    g: np.ndarray, d: np.ndarray, t: np.ndarray, products: np.ndarray, sums: np.ndarray, scale: np.ndarray, factor: Any, weight: Any
+) -> None:
+    """Write scale * (g w - mean(g w) - z mean(g w z)), where z = d * scale, to t; the products are sums of g d for each channel."""
+    groups, n = factor.shape[1], d.shape[1]
+    each = g.shape[1] // groups
+    w = ones(each, g.dtype) if weight is None else weight.reshape(groups, each)
+    along_z = np.vecdot(products.reshape(-1, groups, each), w).reshape(-1)
+    along_one = np.vecdot(sums.reshape(-1, groups, each), w).reshape(-1)
+    d *= (along_z * (scale * scale * scale / n))[:, None]
+    d += (along_one * (scale / n))[:, None]
+    parts = groups * factor.shape[2]  # one for each channel; without weight, for each group
+    split = (len(g), parts, each * groups * g.shape[2] // parts)
+    np.multiply(g.reshape(split), factor.reshape(*split[:2], 1), out=t.reshape(split))
+    whole = t.reshape(d.shape)
+    whole -= d
 
 
 @fused(forward=_group_forward, backward=_group_backward, name="group_norm")
@@ -74,6 +96,9 @@ def per_group(x: Any, weight: Any, bias: Any, eps: Any, groups: Any) -> Any:
     each = (x.shape[1],) + (1,) * (len(x.shape) - 2)
     y = y if weight is None else y * weight.reshape(each)
     return y if bias is None else y + bias.reshape(each)
+
+
+normalized_per_group = in_single(per_group)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
@@ -92,7 +117,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     x, weight, bias = floating("group_norm", input, weight, bias)
     _check_groups("group_norm", x.shape, num_groups)
     check_channels("group_norm", x.shape, weight=weight, bias=bias)
-    return per_group(x, weight, bias, eps, num_groups)
+    return normalized_per_group(x, weight, bias, eps, num_groups)
 
 
 def _check_groups(name: str, shape: tuple[int, ...], groups: int) -> None:
@@ -155,7 +180,7 @@ class GroupNorm(Module):
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm: expected {self.num_channels} channels on axis 1 of the input, got shape {x.shape}")
         _check_groups("GroupNorm", x.shape, self.num_groups)
-        return per_group(x, self.weight, self.bias, self.eps, self.num_groups)
+        return normalized_per_group(x, self.weight, self.bias, self.eps, self.num_groups)
 
     def extra_repr(self) -> str:
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"

@@ -10,9 +10,9 @@ import numpy as np
 from autodiff import Tensor
 
 from .batch import WithRunningStatistics, batch_norm, move_towards
-from .centring import floating
+from .centring import floating, widened
 from .channels import channel_statistics
-from .group import check_channels, per_group
+from .group import check_channels, normalized_per_group
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -56,14 +56,14 @@ def instance_norm(
             "has no spread, and every output would be the bias"
         )
     if running_mean is not None or running_var is not None:
-        means, rests, variances = channel_statistics(x._data.reshape(1, x.shape[0] * x.shape[1], count))
+        means, rests, variances = channel_statistics(widened(x._data).reshape(1, x.shape[0] * x.shape[1], count))
         if running_mean is not None:
             mean = (means if rests is None else means + rests).reshape(x.shape[:2]).mean(axis=0)
             move_towards(running_mean, mean, momentum, "instance_norm, of its running mean")
         if running_var is not None:
             variance = variances.reshape(x.shape[:2]).mean(axis=0) * (count / (count - 1))
             move_towards(running_var, variance, momentum, "instance_norm, of its running variance")
-    return per_group(x, weight, bias, eps, x.shape[1])
+    return normalized_per_group(x, weight, bias, eps, x.shape[1])
 
 
 class _InstanceNorm(WithRunningStatistics):

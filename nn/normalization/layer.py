@@ -9,56 +9,76 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff import Tensor, fused
+from autodiff.blocks import long_rows
 
 from .. import init
 from ..constants import ones
 from ..module import Module, Parameter, matching
-from .centring import along_rows, as_rows, centred, centred_again, centred_rows, floating
+from .centring import along_rows, as_rows, centre_rows, centred, centred_again, floating, in_single, parts_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
 def _layer_forward(x: np.ndarray, weight: Any, bias: Any, eps: float, axes: int) -> Any:
-    n = math.prod(x.shape[-axes:])
+    last = x.shape[-axes:]
+    n = math.prod(last)
     rows = as_rows(x, n)
-    y, mean, rest, scale = centred_rows(rows, eps)
-    y *= scale[:, None]
-    if weight is not None:
-        weight = weight.reshape(n)
-        along_rows(np.multiply, y, weight, y)
-    if bias is not None:
-        along_rows(np.add, y, bias.reshape(n), y)
-    return y.reshape(x.shape), (rows, mean, rest, scale, weight, x.shape, x.shape[-axes:])
+    weight = None if weight is None else weight.reshape(n)
+    y = np.empty(x.shape, x.dtype)
+    out = y.reshape(rows.shape)
+    statistics = []
+    with long_rows(n):
+        for part in parts_of(rows):
+            z = out[part]
+            mean, rest, scale = centre_rows(rows[part], eps, z)
+            z *= scale[:, None]
+            if weight is not None:
+                along_rows(np.multiply, z, weight, z)
+            if bias is not None:
+                along_rows(np.add, z, bias.reshape(n), z)
+            statistics.append((part, mean, rest, scale))
+    return y, (rows, statistics, weight, x.shape, last)
 
 
 def _layer_backward(g: np.ndarray, kept: Any, needs: Any) -> Any:
-    rows, mean, rest, scale, weight, shape, last = kept
+    rows, statistics, weight, shape, last = kept
     n = rows.shape[1]
     g = as_rows(g, n)
     dx = d_weight = d_bias = None
     if needs[2]:
         d_bias = ones(len(g), g.dtype).dot(g).reshape(last)
     if needs[0] or needs[1]:
-        d = centred_again(rows, mean, rest)
         dx = np.empty(shape, g.dtype)  # no view, which would be copied where it becomes somebody's .grad
-        t = np.multiply(g, d, out=dx.reshape(g.shape))
-        if needs[1]:
-            d_weight = scale.dot(t).reshape(last)
-        if needs[0]:  # scale * (g w - mean(g w) - z mean(g w z)), where z = d * scale
-            w = ones(n, g.dtype) if weight is None else weight
-            along_one, along_z = g.dot(w), t.dot(w)
-            along_one /= n
-            along_z *= scale * scale / n
-            if weight is None:
-                np.subtract(g, along_one[:, None], out=t)
-            else:
-                along_rows(np.multiply, g, weight, t)
-                t -= along_one[:, None]
-            d *= along_z[:, None]
-            t -= d
-            t *= scale[:, None]
+        out = dx.reshape(g.shape)
+        with long_rows(n):
+            for part, mean, rest, scale in statistics:
+                d = centred_again(rows[part], mean, rest)
+                t = np.multiply(g[part], d, out=out[part])
+                if needs[1]:
+                    of_part = scale.dot(t)
+                    d_weight = of_part if d_weight is None else d_weight + of_part
+                if needs[0]:
+                    _layer_slope(g[part], d, t, scale, weight)
+        d_weight = None if d_weight is None else d_weight.reshape(last)
     return dx, d_weight, d_bias
+
+
+def _layer_slope(g: np.ndarray, d: np.ndarray, t: np.ndarray, scale: np.ndarray, weight: Any) -> None:
+    """Write scale * (g w - mean(g w) - z mean(g w z)), where z = d * scale, over t = g * d."""
+    n = g.shape[1]
+    w = ones(n, g.dtype) if weight is None else weight
+    along_one, along_z = g.dot(w), t.dot(w)
+    along_one /= n
+    along_z *= scale * scale / n
+    if weight is None:
+        np.subtract(g, along_one[:, None], out=t)
+    else:
+        along_rows(np.multiply, g, weight, t)
+        t -= along_one[:, None]
+    d *= along_z[:, None]
+    t -= d
+    t *= scale[:, None]
 
 
 @fused(forward=_layer_forward, backward=_layer_backward, name="layer_norm")
@@ -68,6 +88,9 @@ def _layer_norm(x: Any, weight: Any, bias: Any, eps: Any, axes: Any) -> Any:
     y = d / np.sqrt((d * d).mean(axis=last, keepdims=True) + eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
+
+
+_normalized = in_single(_layer_norm)
 
 
 def layer_norm(
@@ -88,7 +111,7 @@ def layer_norm(
     shape = shape_of("layer_norm", normalized_shape)
     x, weight, bias = floating("layer_norm", input, weight, bias)
     check_trailing("layer_norm", x.shape, shape, weight=weight, bias=bias)
-    return _layer_norm(x, weight, bias, eps, len(shape))
+    return _normalized(x, weight, bias, eps, len(shape))
 
 
 def shape_of(name: str, normalized_shape: Any) -> tuple[int, ...]:
@@ -168,7 +191,7 @@ class LayerNorm(OverLastAxes):
             init.zeros_(self.bias)
 
     def forward(self, x: Any) -> Tensor:
-        return _layer_norm(self._input(x), self.weight, self.bias, self.eps, len(self.normalized_shape))
+        return _normalized(self._input(x), self.weight, self.bias, self.eps, len(self.normalized_shape))
 
     def extra_repr(self) -> str:
         return (

@@ -13,7 +13,7 @@ from autodiff.linalg import norm
 
 from .. import init
 from ..constants import ones
-from .centring import along_rows, as_rows, floating, inverse_root
+from .centring import along_rows, as_rows, floating, in_single, inverse_root
 from .layer import OverLastAxes, check_trailing, shape_of
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def _rms_norm(x: Any, weight: Any, eps: Any, axes: Any) -> Any:
     return y if weight is None else y * weight
 
 
+_normalized = in_single(_rms_norm)
+
+
 def rms_norm(input: Any, normalized_shape: int | Sequence[int], weight: Any = None, eps: float | None = None) -> Tensor:
     """Return each sample over its root mean square; times weight.
 
@@ -76,7 +79,7 @@ def rms_norm(input: Any, normalized_shape: int | Sequence[int], weight: Any = No
     shape = shape_of("rms_norm", normalized_shape)
     x, weight = floating("rms_norm", input, weight)
     check_trailing("rms_norm", x.shape, shape, weight=weight)
-    return _rms_norm(x, weight, float(np.finfo(x.dtype).eps) if eps is None else eps, len(shape))
+    return _normalized(x, weight, float(np.finfo(x.dtype).eps) if eps is None else eps, len(shape))
 
 
 @composition()
@@ -127,7 +130,7 @@ class RMSNorm(OverLastAxes):
     def forward(self, x: Any) -> Tensor:
         x = self._input(x)
         eps = float(np.finfo(x._data.dtype).eps) if self.eps is None else self.eps
-        return _rms_norm(x, self.weight, eps, len(self.normalized_shape))
+        return _normalized(x, self.weight, eps, len(self.normalized_shape))
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

@@ -153,6 +153,18 @@ class Optimizer:
 
     # ------------------------------------------------------------------------------------------- the state
 
+    @property
+    def state(self) -> Mapping[Tensor, Mapping[str, Any]]:
+        """What is kept for each parameter that has had a step, by the parameter: a copy, to look at only.
+
+        To change it, change a `state_dict()` and load it.
+        """
+        from types import MappingProxyType
+
+        params = [parameter for group in self.param_groups for parameter in group["params"]]
+        kept = self.state_dict()["state"]
+        return MappingProxyType({params[number]: MappingProxyType(entry) for number, entry in kept.items()})
+
     def state_dict(self) -> dict[str, Any]:
         """Return copies of the options and of what is kept for each parameter, numbered in order, as PyTorch does."""
         state: dict[int, dict[str, Any]] = {}

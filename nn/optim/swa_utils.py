@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ from autodiff.graph import wrap
 from autodiff.memory import log_write
 
 from ..module import Module
+from ..normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from ..parameter import is_device
 from .lr_scheduler.schedule import LRScheduler, per_group, positive_integer
 from .optimizer import Optimizer
 
 Average = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+Averages = Callable[[list[np.ndarray], list[np.ndarray], int], None]
 
 
 def get_swa_avg_fn() -> Average:
@@ -25,12 +29,7 @@ def get_swa_avg_fn() -> Average:
 
     Source: Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization.
     """
-
-    def mean(average: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
-        result: np.ndarray = average + (value - average) / (n + 1)
-        return result
-
-    return mean
+    return _mean
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
@@ -41,20 +40,52 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
     """
     if not 0 <= decay <= 1:
         raise ValueError(f"get_ema_avg_fn: decay lies between 0 and 1, got {decay}")
+    return partial(_exponential, decay)
 
-    def exponential(average: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
-        return average * decay + value * (1 - decay)
 
-    return exponential
+def get_swa_multi_avg_fn() -> Averages:
+    """Return what `get_swa_avg_fn` returns, for all averages of a model at once."""
+    return partial(_each, get_swa_avg_fn())
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
+    """Return what `get_ema_avg_fn` returns, for all averages of a model at once.
+
+    >>> average = np.array([1.0])
+    >>> get_ema_multi_avg_fn(0.75)([average], [np.array([5.0])], 1)
+    >>> average.item()
+    2.0
+    """
+    return partial(_each, get_ema_avg_fn(decay))
+
+
+# Functions of this file and partial calls of them, not closures: those could not be pickled along with a model.
+
+
+def _mean(average: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    result: np.ndarray = average + (value - average) / (n + 1)
+    return result
+
+
+def _exponential(decay: float, average: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    return average * decay + value * (1 - decay)
+
+
+def _each(function: Average, averages: list[np.ndarray], values: list[np.ndarray], n: int) -> None:
+    for average, value in zip(averages, values, strict=True):
+        average[...] = function(average, value, n)
 
 
 class AveragedModel(Module):
     """A copy of a model whose parameters are averages over what the model's were at each `update_parameters`.
 
-    model        the model, which is copied
-    avg_fn       from the average, the new value and the number of values before it to the new average; the plain mean by
-                 default, or `get_ema_avg_fn(decay)`
-    use_buffers  average the buffers too; else they are taken from the model as they are
+    model         the model, which is copied
+    device        "cpu": there is no other
+    avg_fn        from the average, the new value and the number of values before it to the new average; the plain mean by
+                  default, or `get_ema_avg_fn(decay)`
+    multi_avg_fn  in its place, a function of all averages, all new values and that number, which writes into the averages:
+                  `get_ema_multi_avg_fn(decay)`
+    use_buffers   average the buffers too; else they are taken from the model as they are
 
     module       the copy; the averaged model is called as the model is
     n_averaged   how many values are in the average
@@ -70,12 +101,24 @@ class AveragedModel(Module):
 
     n_averaged: Tensor
 
-    def __init__(self, model: Module, avg_fn: Average | None = None, use_buffers: bool = False):
+    def __init__(
+        self,
+        model: Module,
+        device: Any = None,
+        avg_fn: Average | None = None,
+        multi_avg_fn: Averages | None = None,
+        use_buffers: bool = False,
+    ):
         if not isinstance(model, Module):
             raise TypeError(f"AveragedModel: expected a module, got {type(model).__name__}")
+        if device is not None and not is_device(device):
+            raise ValueError(f"AveragedModel: device is 'cpu' or None, got {device!r}; write avg_fn=... for the average")
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ValueError("AveragedModel: give avg_fn or multi_avg_fn, not both")
         self.module = copy.deepcopy(model)
         self.register_buffer("n_averaged", wrap(np.array(0)))
-        self.avg_fn, self.use_buffers = avg_fn if avg_fn is not None else get_swa_avg_fn(), use_buffers
+        self.multi_avg_fn = multi_avg_fn if multi_avg_fn is not None else partial(_each, avg_fn or get_swa_avg_fn())
+        self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.module(*args, **kwargs)
@@ -87,17 +130,19 @@ class AveragedModel(Module):
         averaged_buffers, buffers = dict(self.module.named_buffers()), dict(model.named_buffers())
         if {name: p.shape for name, p in own.items()} != {name: p.shape for name, p in new.items()}:
             raise ValueError("AveragedModel: the parameters of the model have other names or shapes than those averaged")
-        for name, parameter in own.items():
-            self._take(parameter, new[name], n, True, name)
+        pairs: list[tuple[Tensor, Tensor]] = [(parameter, new[name]) for name, parameter in own.items()]
+        taken: list[tuple[Tensor, Tensor]] = []  # as they are
         for name, buffer in averaged_buffers.items():
-            self._take(buffer, buffers[name], n, self.use_buffers and buffer.dtype.kind in "fc", name)
+            averaged = self.use_buffers and buffer.dtype.kind in "fc"
+            (pairs if averaged else taken).append((buffer, buffers[name]))
+        if n:
+            self.multi_avg_fn([average._data for average, _ in pairs], [value._data for _, value in pairs], n)
+        for average, value in taken if n else [*pairs, *taken]:
+            average._data[...] = value._data
+        for average, _ in [*pairs, *taken]:
+            log_write(average._data, "AveragedModel.update_parameters")
         self.n_averaged._data[...] = n + 1
         log_write(self.n_averaged._data, "AveragedModel.update_parameters")
-
-    def _take(self, average: Tensor, value: Tensor, n: int, averaged: bool, name: str) -> None:
-        data = average._data
-        data[...] = self.avg_fn(data, value._data, n) if averaged and n else value._data
-        log_write(data, f"AveragedModel.update_parameters of '{name}'")
 
 
 def update_bn(loader: Iterable[Any], model: Module) -> None:
@@ -107,7 +152,8 @@ def update_bn(loader: Iterable[Any], model: Module) -> None:
 
     Averaged weights make other activations than the model's had, so its running statistics do not fit them.
     """
-    layers: list[Any] = [module for module in model.modules() if getattr(module, "running_mean", None) is not None]
+    kinds = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, kinds) and module.running_mean is not None]
     if not layers:
         return
     momenta = [module.momentum for module in layers]
@@ -134,6 +180,8 @@ class SWALR(LRScheduler):
     anneal_epochs    steps until it is reached
     anneal_strategy  "cos" or "linear"
     """
+
+    _goes_on_from_rates = True
 
     def __init__(
         self, optimizer: Optimizer, swa_lr: Any, anneal_epochs: int = 10, anneal_strategy: str = "cos", last_epoch: int = -1

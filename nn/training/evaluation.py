@@ -17,6 +17,7 @@ from ..loss.classification import CrossEntropyLoss, NLLLoss
 from .batches import copied, joined, size_of
 from .metrics import Metric
 
+
 class Totals:
     """The sums of an epoch.
 
@@ -30,7 +31,9 @@ class Totals:
     def __init__(self, metrics: Mapping[str, Metric], loss: Any):
         self.metrics = metrics
         self.losses_are_sums = getattr(loss, "reduction", None) == "sum"
-        self._criterion = loss if isinstance(loss, (CrossEntropyLoss, NLLLoss)) and loss.reduction == "mean" else None
+        self._of_classes: tuple[int, Any] | None = None  # ignore_index, and the weights of the classes
+        if isinstance(loss, (CrossEntropyLoss, NLLLoss)) and loss.reduction == "mean":
+            self._of_classes = loss.ignore_index, None if loss.weight is None else loss.weight._data
         self.loss, self.weight = 0.0, 0.0
         self.batches = 0
         self.predictions: list[Any] = []
@@ -38,7 +41,7 @@ class Totals:
 
     def weight_of(self, batch: Any) -> float:
         """Return what a batch's loss was divided by: its samples, or for losses with weights of classes, the sum of these."""
-        return size_of(batch) if self._criterion is None else _counted(self._criterion, batch)
+        return size_of(batch) if self._of_classes is None else _counted(batch, *self._of_classes)
 
     def add(self, loss: float, weight: float, prediction: Any, target: Any) -> None:
         """Take in a batch."""
@@ -83,16 +86,16 @@ class Totals:
             self.predictions, self.targets = [state_dict["predictions"]], [state_dict["targets"]]
 
 
-def _counted(loss: Any, batch: Any) -> float:
+def _counted(batch: Any, ignored: int, weights: Any) -> float:
     """Return the sum of the weights of a batch's classes, without those that the loss ignores."""
     target = batch[-1]
     classes = target._data if isinstance(target, Tensor) else np.asarray(target)
     if classes.dtype.kind not in "iu":  # probabilities of the classes
         return size_of(batch)
-    counted = classes != loss.ignore_index
-    if loss.weight is None:
+    counted = classes != ignored
+    if weights is None:
         return int(np.count_nonzero(counted))
-    weights, classes = loss.weight._data, classes[counted]
+    classes = classes[counted]
     if classes.size and not 0 <= classes.min() <= classes.max() < len(weights):
         return size_of(batch)  # the loss will say what is wrong with them
     return float(weights[classes].sum(dtype=np.float64))

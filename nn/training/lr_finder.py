@@ -46,6 +46,10 @@ class LRCurve:
             axes.axvline(self.suggestion, linestyle=":", color="black", label=f"suggestion {self.suggestion:.2g}")
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
+        axes.set_ylabel("loss")
+        low, high = min(self.smoothed), max(self.smoothed[: int(np.argmin(self.smoothed)) + 1])
+        if high > low:  # what it fell by fills the picture, not what it rose to at the end
+            axes.set_ylim(low - 0.3 * (high - low), high + 0.5 * (high - low))
         axes.legend(frameon=False)
         return figure
 

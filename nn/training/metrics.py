@@ -118,4 +118,4 @@ def _is_one(loss: Any, *names: str) -> bool:
 def _probabilities(logits: np.ndarray) -> np.ndarray:
     from ..activation import softmax
 
-    return softmax(logits, 1).numpy()  # type: ignore[no-any-return]
+    return softmax(logits, 1).numpy()

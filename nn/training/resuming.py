@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,19 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "validation": _place(trainer.validation, False),
         "generators": states_of(_generators(trainer)),
     }
+
+
+@contextlib.contextmanager
+def undone_on_failure(trainer: Trainer) -> Iterator[None]:
+    """Give model, loss and optimizer back what they had, where going on fails: they never have one part of a file."""
+    parts = [part for part in (trainer.model, trainer.loss, trainer.optimizer) if hasattr(part, "load_state_dict")]
+    before = [(part, copy.deepcopy(part.state_dict())) for part in parts]
+    try:
+        yield
+    except BaseException:
+        for part, state in before:
+            part.load_state_dict(state)
+        raise
 
 
 def restore_model(trainer: Trainer, state: Mapping[str, Any]) -> None:

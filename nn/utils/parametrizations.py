@@ -12,7 +12,7 @@ from autodiff.memory import log_write
 
 from ..module import Module, Parameter
 from ..seeding import generator_or_default
-from .parametrize import register_parametrization
+from .parametrize import register_parametrization, remove_parametrizations
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
@@ -88,6 +88,16 @@ def spectral_norm(
     axis = _axis("spectral_norm", dim, weight)
     assert axis is not None
     return register_parametrization(module, name, _SpectralNorm(weight, int(n_power_iterations), axis, eps, generator))
+
+
+def remove_weight_norm(module: Module, name: str = "weight") -> Module:
+    """Make a weight that `weight_norm` computes a parameter again, of its present value; return the module."""
+    return remove_parametrizations(module, name)
+
+
+def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
+    """Make a weight that `spectral_norm` computes a parameter again, of its present value; return the module."""
+    return remove_parametrizations(module, name)
 
 
 class _SpectralNorm(Module):

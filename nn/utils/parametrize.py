@@ -269,6 +269,16 @@ def cached() -> Iterator[None]:
         _kept.reset(token)
 
 
+@contextlib.contextmanager
+def afresh() -> Iterator[None]:
+    """Compute parametrized attributes anew inside, whatever a `cached()` around it keeps."""
+    token = _kept.set(None)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def _check_fits(value: Any, before: Tensor, parametrization: Module) -> None:
     name = type(parametrization).__name__
     if not isinstance(value, Tensor):

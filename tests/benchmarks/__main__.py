@@ -1,8 +1,8 @@
 """Measure speed and memory beside other libraries, and print a table.
 
-    python -m tests.benchmarks
-    python -m tests.benchmarks --rows chain,mlp-small --repeat 50 --threads 1 --json chain.json
-    python -m tests.benchmarks --rows 'mlp-*,fit-*' --threads 1,2
+python -m tests.benchmarks
+python -m tests.benchmarks --rows chain,mlp-small --repeat 50 --threads 1 --json chain.json
+python -m tests.benchmarks --rows 'mlp-*,fit-*' --threads 1,2
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Speed and memory beside other libraries.")
-    parser.add_argument("--rows", type=_rows, default=ALL, help=f"which, separated by commas; * stands for anything: {', '.join(ALL)}; all by default")
+    which = f"which, separated by commas, * for any text: {', '.join(ALL)}; all by default"
+    parser.add_argument("--rows", type=_rows, default=ALL, help=which)
     parser.add_argument("--repeat", type=_at_least_one, default=50, help="rounds at most; all libraries take turns in each (50)")
-    parser.add_argument("--budget", type=float, default=5.0, help="seconds for one row and number of threads (5)")
+    parser.add_argument("--budget", type=float, default=4.0, help="seconds for one row and number of threads (4)")
     parser.add_argument("--threads", type=_numbers, default=(1, 2), help="numbers of threads, separated by commas (1,2)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write all samples there")
     return parser.parse_args()
@@ -92,7 +93,8 @@ def _measure(options: argparse.Namespace) -> tuple[dict[int, Any], list[Measurem
             found["memory"].append(Measurement("memory", APART_TABLE, memory.TITLE, threads, "B", samples, memory.WHY_NOT, how))
     if "import" in options.rows:
         _say(importing.TITLE)
-        found["import"].append(Measurement("import", APART_TABLE, importing.TITLE, None, "s", importing.measure(min(9, options.repeat))))
+        seconds = importing.measure(min(9, options.repeat))
+        found["import"].append(Measurement("import", APART_TABLE, importing.TITLE, None, "s", seconds))
     if "size" in options.rows:
         found["size"].append(Measurement("size", APART_TABLE, installed.TITLE, None, "B", installed.measure()))
     return about, [measurement for name in ALL for measurement in found[name]]

@@ -54,7 +54,6 @@ OUR_CLASSIFIER = Engine("classifier", "nn.sklearn.NeuralClassifier", "classifier
 
 PEERS = (PYTORCH, HIPS, MYGRAD, MICROGRAD)  # whose import and size are measured
 LIBRARIES = (OURS, *PEERS, SKLEARN)
-WAYS = (PYTORCH_FUSED, PYTORCH_BY_HAND, OUR_TRAINER, OUR_CLASSIFIER)
 ENGINES = {
     engine.key: engine
     for engine in (OURS, OUR_TRAINER, OUR_CLASSIFIER, PYTORCH, PYTORCH_FUSED, PYTORCH_BY_HAND, HIPS, MYGRAD, MICROGRAD, SKLEARN)

@@ -126,7 +126,7 @@ def trainer(problem: Problem, seed: int) -> Predict:
     model = _own_mlp(problem, seed)
     trainer = nn.Trainer(model, nn.CrossEntropyLoss(), nn.optim.Adam(model.parameters(), lr=LR))
     trainer.fit(problem.parts[:2], problem.epochs, batch_size=problem.batch, progress=False)
-    return lambda x: trainer.predict(x).argmax(axis=1)  # type: ignore[no-any-return]
+    return lambda x: trainer.predict(x).argmax(axis=1)
 
 
 def classifier(problem: Problem, seed: int) -> Predict:
@@ -162,7 +162,9 @@ def torch(problem: Problem, seed: int, *, by_hand: bool = False) -> Predict:
     if by_hand:
 
         def batches() -> Any:
-            for rows in torch.randperm(len(x)).split(problem.batch):
+            order = torch.randperm(len(x))
+            for start in range(0, len(x), problem.batch):
+                rows = order[start : start + problem.batch]
                 yield x[rows], y[rows]
     else:
         loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), problem.batch, shuffle=True)
@@ -185,7 +187,7 @@ FITS: dict[str, Callable[[Problem, int], Predict]] = {
     "torch-by-hand": functools.partial(torch, by_hand=True),
     "sklearn": sklearn,
 }
-OWN = {"ours": "DataLoader", "trainer": "Trainer", "classifier": "NeuralClassifier"}  # the ways of this library, by engine
+OWN = {"ours": "DataLoader", "trainer": "Trainer", "classifier": "estimator"}  # the ways of this library, by engine
 
 
 # ----------------------------------------------------------------------------------------------- measuring

@@ -74,7 +74,7 @@ def torch(stepping: Stepping, engine: str = "torch", **options: Any) -> Work:
 
 def _row(stepping: Stepping) -> Row:
     makers = {"ours": functools.partial(ours, stepping), "torch": functools.partial(torch, stepping)}
-    why_not = {}
+    why_not: dict[str, str] = {}
     if stepping.optimizer == "RMSprop":
         why_not["torch-fused"] = "it has no such RMSprop"
     else:

@@ -114,8 +114,9 @@ def table(measurements: Sequence[Measurement]) -> str:
         lines += [[""] * len(lines[0]) for _ in verdicts[len(lines) :]]
         rows += [[*line, verdict] for line, verdict in zip(lines, [*verdicts, *[""] * len(lines)])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(_aligned(cell, width, i, len(row)) for i, (cell, width) in enumerate(zip(row, widths))) for row in rows]
-    return "\n".join(line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    text = ["  ".join(_aligned(cell, width, i, len(row)) for i, (cell, width) in enumerate(zip(row, widths))) for row in rows]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in text)
 
 
 def _aligned(cell: str, width: int, column: int, columns: int) -> str:

@@ -225,7 +225,7 @@ def mygrad(task: Task) -> Work:
 
 def _row(task: Task) -> Row:
     makers = {"ours": ours, "torch": torch, "torch-fused": torch_fused}
-    why_not = {}
+    why_not: dict[str, str] = {}
     if task.optimizer == "SGD" and not task.options:
         makers |= {"hips": hips, "mygrad": mygrad}
     else:

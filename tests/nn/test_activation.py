@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,44 @@ def test_values_at_infinity_and_nan(case: Case, dtype: Any) -> None:
             y = case(np.array([x], dtype)).numpy()
             np.testing.assert_allclose(y, [limit], rtol=1e-3 if dtype is np.float16 else 1e-6)
     assert np.isnan(case(np.array([np.nan], dtype)).numpy()).all(), "nan in the data is not hidden"
+
+
+@every_case
+def test_two_derivatives_of_float16_at_the_extremes(case: Case) -> None:
+    x = Tensor(EXTREME.astype(np.float16), requires_grad=True)
+    ones = np.ones(x.shape, np.float16)
+    with np.errstate(all="raise", under="ignore"):
+        first = ad.gradients(case(x), x, ones, create_graph=True)
+    assert first.dtype == np.float16
+    np.testing.assert_allclose(first.numpy(), with_gradient(case, EXTREME)[1], rtol=2e-3, atol=1e-3)
+    if first.requires_grad:
+        second = ad.gradients(first, x, ones, allow_unused=True)
+        assert second is None or np.isfinite(second.numpy()).all()
+
+
+def test_infinities_of_both_signs_are_no_nan() -> None:
+    """Warnings are errors in tests."""
+    assert nn.functional.step([np.inf, -np.inf]).tolist() == [1, 0]
+    assert nn.functional.step(np.full(3, 6e4, np.float16)).tolist() == [1, 1, 1]
+    for value in (-np.inf, np.inf):
+        x = Tensor([0.0, 0.5, 1.0], requires_grad=True)
+        y = nn.functional.threshold(x, 0.5, value)
+        assert y.tolist() == [value, value, 1.0]
+        assert ad.gradients(y, x, np.ones(3)).tolist() == [0, 0, 1]
+    assert nn.functional.threshold([-np.inf, 0.5], -np.inf, 3.0).tolist() == [3.0, 0.5]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_softplus_is_its_input_above_a_negative_threshold_too(beta: float, dtype: Any) -> None:
+    x = Tensor(np.array([-3.0, -0.6, -0.2, 0.5, 3.0], dtype), requires_grad=True)
+    call = nn.functional.softplus
+    y = call(x, beta, -1.0)
+    above = beta * x.numpy() > -1
+    np.testing.assert_array_equal(y.numpy(), np.where(above, x.numpy(), call(x.numpy(), beta).numpy()))
+    kernel = ad.gradients(y, x, np.ones(5, dtype), retain_graph=True)
+    np.testing.assert_array_equal(kernel.numpy()[above], 1)
+    np.testing.assert_allclose(ad.gradients(y, x, np.ones(5, dtype), create_graph=True).numpy(), kernel.numpy(), rtol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------------ dtypes, shapes, layouts
@@ -244,6 +283,59 @@ def test_relu_of_every_size(shape: tuple[int, ...]) -> None:
     y, dx = with_gradient(nn.functional.relu, data)
     np.testing.assert_array_equal(y, np.where(data > 0, data, 0))
     np.testing.assert_array_equal(dx, (data > 0).astype(float))
+
+
+# ------------------------------------------------------------------------------------------------ as PyTorch is called
+
+# those that have it in PyTorch
+INPLACE = ["ReLU", "ReLU6", "Hardtanh", "Threshold", "LeakyReLU", "RReLU", "ELU", "CELU", "SELU", "SiLU", "Mish"]
+INPLACE += ["Hardswish", "Hardsigmoid"]  # which do not show it there
+
+
+@pytest.mark.parametrize("name", INPLACE)
+def test_inplace_is_taken_and_has_no_effect(name: str) -> None:
+    options = (0.2, -1.5) if name == "Threshold" else ()
+    data = np.linspace(-4, 7, 12)
+    for module in (getattr(nn, name)(*options, inplace=True), getattr(nn, name)(*options)):
+        x = Tensor(data, requires_grad=True)
+        y = module.eval()(x)
+        np.testing.assert_array_equal(x.numpy(), data)
+        for inplace in (True, False):
+            again = getattr(nn.functional, name.lower() if name != "LeakyReLU" else "leaky_relu")(x, *options, inplace=inplace)
+            np.testing.assert_array_equal(again.numpy(), y.numpy())
+        np.testing.assert_array_equal(x.numpy(), data)
+    assert repr(nn.ReLU(True)) == "ReLU(inplace=True)"
+
+
+@pytest.mark.parametrize("name", nn.activation.__all__)
+def test_arguments_are_those_of_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    ours = getattr(nn, name) if name[0].isupper() else getattr(nn.functional, name)
+    theirs = getattr(torch.nn if name[0].isupper() else torch.nn.functional, name, None)
+    if theirs is None:
+        assert name in ("Step", "step")
+        return
+    try:
+        wanted = inspect.signature(theirs).parameters
+    except ValueError:  # written in C++
+        wanted = inspect.signature(lambda input: None).parameters
+    left_out = ("args", "kwargs", "_stacklevel", "device", "min_value", "max_value")  # the last two are deprecated there
+    wanted_names = [key for key in wanted if key not in left_out]
+    mine = inspect.signature(ours).parameters
+    assert [key for key in mine if key in wanted_names] == wanted_names
+    for key in wanted_names:
+        if key != "dim":  # the last axis, where PyTorch warns
+            assert mine[key].default == wanted[key].default
+    assert ("inplace" in mine) == ("inplace" in wanted_names)
+    if name in INPLACE[:-2]:
+        options = (0.2, -1.5) if name == "Threshold" else ()
+        assert repr(ours(*options, inplace=True)) == repr(theirs(*options, inplace=True))
+
+
+@every_case
+def test_the_input_may_be_named(case: Case) -> None:
+    x = case.points(3)
+    np.testing.assert_array_equal(case.function(input=x, **case.options).numpy(), case(x).numpy())
 
 
 # ------------------------------------------------------------------------------------------------ refusals

@@ -248,6 +248,8 @@ def test_glu_refuses() -> None:
         F.glu(np.zeros((2, 3)))
     with pytest.raises(ValueError, match=r"glu: dim=2 is no axis of an input of shape \(2, 4\)"):
         F.glu(np.zeros((2, 4)), 2)
+    with pytest.raises(TypeError, match=r"glu: dim must be an axis, an integer, got 1.0"):
+        F.glu(np.zeros((2, 4)), 1.0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="glu: dim=-1 is no axis"):
         F.glu(1.0)
     with pytest.raises(TypeError, match="expected real numbers"):

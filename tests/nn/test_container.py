@@ -45,6 +45,11 @@ def test_what_is_no_module_is_refused() -> None:
         nn.Sequential(np.ones(3))  # type: ignore[arg-type]
 
 
+def test_a_list_in_place_of_modules_names_the_cure() -> None:
+    with pytest.raises(TypeError, match=r"must be a Module, got list; write Sequential\(\*modules\)"):
+        nn.Sequential([nn.ReLU()])  # type: ignore[arg-type]
+
+
 def test_a_slice_keeps_the_names() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
     assert list(model[1:].state_dict()) == ["2.weight", "2.bias"]  # as PyTorch does
@@ -100,7 +105,7 @@ EDITS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def listed(model: Any) -> list[tuple[str, str]]:
-    parts = model._modules.items() if hasattr(model, "_modules") else model._parts()  # one that is there twice comes twice
+    parts = model._modules.items() if hasattr(model, "_modules") else model._named_parts()  # one that is there twice comes twice
     return [(name, type(module).__name__) for name, module in parts]
 
 

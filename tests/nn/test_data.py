@@ -399,3 +399,9 @@ def test_a_transform_that_works_on_whole_batches_gives_the_same() -> None:
         np.testing.assert_array_equal(y.numpy(), v.numpy())
     last = TensorDataset(images, transform=Lambda(lambda x: x + x, batched=True))
     assert next(iter(DataLoader(last, 7)))[0].tolist() == (images + images).tolist()
+
+
+def test_programs_written_for_pytorch_may_pin_memory() -> None:
+    x = np.arange(6.0)
+    pinned = nn.data.DataLoader(x, batch_size=4, pin_memory=True)
+    assert [batch.tolist() for batch in pinned] == [[0, 1, 2, 3], [4, 5]]

@@ -489,6 +489,7 @@ def test_damaged_messages(content: bytes, message: str, tmp_path: Path) -> None:
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nn.data.formats.LARGEST", 1000)
+    monkeypatch.setattr("nn.data.formats.LARGEST_TEXT", 1000)
     (tmp_path / "z").write_bytes(zipped(b"ham\t" + b"x" * 2000))
     with pytest.raises(ValueError, match="would have 2004 bytes"):
         read_sms(tmp_path / "z")
@@ -498,6 +499,14 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "i").write_bytes(idx(np.zeros(2000, np.uint8)))
     with pytest.raises(ValueError, match="promises an array of shape"):
         read_idx(tmp_path / "i")
+
+
+def test_a_header_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 31  # pax: names of any length
+    (tmp_path / "t").write_bytes(gzip.compress(header.tobuf() + bytes(1 << 20)))
+    with pytest.raises(ValueError, match="a header of 2147483648 bytes"):
+        read_cifar(tmp_path / "t", MEMBERS)
 
 
 @pytest.mark.parametrize("read", [read_idx, read_sms, lambda path: read_cifar(path, MEMBERS)])

@@ -54,7 +54,9 @@ def _seeded() -> None:
     nn.manual_seed(0)
 
 
-every_case = pytest.mark.parametrize(("transform", "dtype", "shape"), CASES, ids=lambda value: re.sub(" at 0x.*", "", repr(value))[:40])
+every_case = pytest.mark.parametrize(
+    ("transform", "dtype", "shape"), CASES, ids=lambda value: re.sub(" at 0x.*", "", repr(value))[:40]
+)
 
 
 @every_case

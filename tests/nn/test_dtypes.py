@@ -63,7 +63,11 @@ def test_the_three_words() -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "message"),
-    [(int, "floating or complex numbers, expected such a dtype, got int64"), ("cuda", "unknown dtype 'cuda'"), (bool, "got bool")],
+    [
+        (int, "floating or complex numbers, expected such a dtype, got int64"),
+        ("flaot32", "unknown dtype 'flaot32'"),
+        (bool, "got bool"),
+    ],
 )
 def test_other_dtypes_are_refused_and_nothing_is_changed(dtype: Any, message: str) -> None:
     model = Mixed()
@@ -71,6 +75,22 @@ def test_other_dtypes_are_refused_and_nothing_is_changed(dtype: Any, message: st
     with pytest.raises(TypeError, match=message):
         model.to(dtype)
     assert dtypes(model.to("cpu")) == before
+
+
+def test_to_takes_a_device_and_a_dtype_as_in_pytorch() -> None:
+    for model in (
+        Mixed().to("cpu", "float64"), Mixed().to(device="cpu", dtype=float), Mixed().to(dtype="float64"), Mixed().cpu().to(float)
+    ):  # fmt: skip
+        assert dtypes(model)["layer.weight"] == "float64"
+    for given in ({"device": "cuda:0"}, {"dtype": "float64", "device": "mps"}):
+        model = Mixed()
+        with pytest.raises(ValueError, match=r"there is no device '(cuda:0|mps)'; everything here runs on the processor, 'cpu'"):
+            model.to(**given)
+        assert dtypes(model)["layer.weight"] == "float32"
+    with pytest.raises(TypeError, match="expected one dtype, got 2"):
+        Mixed().to("float32", dtype="float64")
+    with pytest.raises(ValueError, match="there is no device 'cuda'"):
+        Mixed().to("cuda", np.float64)
 
 
 def test_gradients_are_cast_and_add_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,16 @@ def test_cross_entropy_of_probabilities_is_that_of_pytorch(shape: str, case: str
     for a, b in zip(pair, other, strict=True):
         assert a.grad is not None
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_label_smoothing_takes_memory_for_the_logits_not_for_the_square_of_the_classes() -> None:
+    logits, target = np.zeros((2, 4000), np.float32), np.array([1, 3999])
+    tracemalloc.start()
+    loss = F.cross_entropy(logits, target, label_smoothing=0.1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert loss.item() == pytest.approx(np.log(4000), rel=1e-6)
+    assert peak < 20 * logits.nbytes
 
 
 # ------------------------------------------------------------------------------------------------ derivatives

@@ -146,6 +146,19 @@ def test_the_slope_of_bce_is_limited_as_that_of_pytorch() -> None:
     np.testing.assert_allclose(q.grad.numpy()[:4], [100, -100, 100, -100])
 
 
+def test_the_slope_of_bce_is_finite_in_float16() -> None:
+    x = ad.Tensor(np.array([0, 1, 0, 1, 0.5], np.float16), requires_grad=True)
+    with np.errstate(all="raise", under="ignore"):
+        loss = F.binary_cross_entropy(x, [0, 1, 1, 0, 0.25], reduction="sum")
+        (slope,) = ad.gradients(loss, [x], create_graph=True)
+        second = ad.gradients(slope.sum(), x)
+    assert slope.dtype == np.float16
+    assert slope.tolist()[:2] == [0, 0]
+    assert slope[2] < -1e4
+    assert slope[3] > 1e4
+    assert np.isfinite(second.numpy()).all()
+
+
 def test_certainty_in_the_wrong_costs_infinitely_much() -> None:
     x = ad.Tensor([INF, -INF, 1.0], requires_grad=True)
     loss = F.binary_cross_entropy_with_logits(x, [0.0, 0.5, 1.0], reduction="none")

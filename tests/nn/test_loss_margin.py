@@ -449,3 +449,20 @@ def test_every_loss_refuses(name: str) -> None:
 def test_modules_refuse_when_they_are_made(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, y, sign: F.hinge_embedding_loss(x, sign, margin=np.float64(0.5)),
+        lambda x, y, sign: F.margin_ranking_loss(x, y, sign, margin=np.float64(0.5)),
+        lambda x, y, sign: F.squared_hinge_loss(x, sign, margin=np.float64(0.5)),
+        lambda x, y, sign: F.cosine_embedding_loss(x, y, sign[:, 0], margin=np.float64(0.5)),
+        lambda x, y, sign: F.triplet_margin_loss(x, y, y, margin=np.float64(0.5), eps=np.float64(1e-6)),
+        lambda x, y, sign: F.cosine_similarity(x, y, eps=np.float64(1e-8)),
+        lambda x, y, sign: F.pairwise_distance(x, y, eps=np.float64(1e-6)),
+    ],
+)
+def test_a_margin_of_numpy_leaves_float32_as_it_is(call: Any) -> None:
+    x, y = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+    assert call(x, y, np.where(x > 0, 1, -1)).dtype == np.float32

@@ -314,6 +314,14 @@ def test_a_float32_prediction_makes_everything_float32(case: Case) -> None:
 
 
 @every_case
+def test_numbers_of_numpy_leave_float32_as_it_is(case: Case) -> None:
+    """A margin may come out of np.linspace."""
+    options = {key: np.float64(value) if isinstance(value, float) else value for key, value in case.options.items()}
+    y = case.function(case.args[0].astype(np.float32), *case.args[1:], **options, **case.arrays)
+    assert y.dtype == np.float32
+
+
+@every_case
 def test_only_wanted_gradients_are_made_and_no_argument_is_written_to(case: Case) -> None:
     for wanted in range(len(case.floating())):
         values = [ad.Tensor(a, requires_grad=i == wanted) for i, a in enumerate(case.floating())]

@@ -183,12 +183,120 @@ def test_the_state_of_another_schedule_is_refused_and_nothing_changes() -> None:
     assert both.state_dict() == before
 
 
+# All that goes on from its number alone, as PyTorch's scripts resume: the optimizer's state holds the rates.
+RESUMED: dict[str, Callable[[Any, Any, int], Any]] = {
+    "StepLR": lambda s, o, last: s.StepLR(o, 3, 0.3, last_epoch=last),
+    "MultiStepLR": lambda s, o, last: s.MultiStepLR(o, [2, 5, 9], 0.5, last_epoch=last),
+    "ConstantLR": lambda s, o, last: s.ConstantLR(o, 0.25, 5, last_epoch=last),
+    "LinearLR": lambda s, o, last: s.LinearLR(o, 0.2, 0.9, 8, last_epoch=last),
+    "ExponentialLR": lambda s, o, last: s.ExponentialLR(o, 0.9, last_epoch=last),
+    "PolynomialLR": lambda s, o, last: s.PolynomialLR(o, 12, 2.0, last_epoch=last),
+    "CosineAnnealingLR": lambda s, o, last: s.CosineAnnealingLR(o, 9, 0.01, last_epoch=last),
+    "LambdaLR": lambda s, o, last: s.LambdaLR(o, lambda e: 0.9**e, last_epoch=last),
+    "MultiplicativeLR": lambda s, o, last: s.MultiplicativeLR(o, lambda e: 0.95, last_epoch=last),
+    "CosineAnnealingWarmRestarts": lambda s, o, last: s.CosineAnnealingWarmRestarts(o, 4, 2, 0.01, last_epoch=last),
+    "OneCycleLR": lambda s, o, last: s.OneCycleLR(o, 1.0, total_steps=45, last_epoch=last),
+    "CyclicLR": lambda s, o, last: s.CyclicLR(o, 0.01, 0.1, 4, 6, last_epoch=last),
+    "SWALR": lambda s, o, last: s.SWALR(o, 0.05, 9, last_epoch=last),
+}
+
+
+@pytest.mark.parametrize("done", [1, 3, 5, 8])
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_schedule_goes_on_from_its_number_and_the_optimizers_state(name: str, done: int) -> None:
+    found: list[list[list[float]]] = []
+    for stop in (None, done):
+        optimizer = Ours().optimizer("SGD", momentum=0.9)
+        schedule = RESUMED[name](Ours(), optimizer, -1)
+        rates = []
+        for i in range(12):
+            optimizer._stepped = True
+            if i == stop:
+                state = optimizer.state_dict()
+                optimizer = Ours().optimizer("SGD", momentum=0.9)
+                optimizer.load_state_dict(state)
+                schedule = RESUMED[name](Ours(), optimizer, schedule.last_epoch - 1)
+            assert schedule.last_epoch == i
+            rates.append(schedule.get_last_lr())
+            assert rates[-1] == [group["lr"] for group in optimizer.param_groups]
+            schedule.step()
+        found.append(rates)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["LinearLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR", "MultiplicativeLR", "LambdaLR"])
+def test_going_on_from_a_number_is_that_of_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    found = []
+    for library in (Ours(), Theirs(torch)):
+        optimizer = library.optimizer("SGD")
+        for group in optimizer.param_groups:
+            group["initial_lr"] = 0.5
+        schedule = RESUMED[name](library, optimizer, 4)
+        optimizer.step()
+        rates = [schedule.get_last_lr()]
+        for _ in range(6):
+            schedule.step()
+            rates.append(schedule.get_last_lr())
+        found.append(rates)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+def test_schedules_of_schedules_begin_at_their_own_beginning() -> None:
+    def joined(make: Callable[[Any], Any]) -> list[float]:
+        optimizer = optim.SGD([nn.Parameter([1.0])], lr=1.0)
+        optimizer._stepped = True
+        schedule = schedules.SequentialLR(optimizer, [schedules.ConstantLR(optimizer, 0.5, 9), make(optimizer)], [2])
+        rates = []
+        for _ in range(7):
+            rates += schedule.get_last_lr()
+            schedule.step()
+        return rates
+
+    def warm_up(o: Any) -> list[Any]:
+        return [schedules.LinearLR(o, 0.1, total_iters=3), schedules.ExponentialLR(o, 0.5)]
+
+    np.testing.assert_allclose(joined(lambda o: schedules.SequentialLR(o, warm_up(o), [3])), [0.5, 0.5, 0.1, 0.4, 0.7, 1.0, 0.5])
+    np.testing.assert_allclose(
+        joined(lambda o: schedules.ChainedScheduler(warm_up(o))), [0.5, 0.5, 0.1, 0.4 / 2, 0.7 / 4, 1 / 8, 1 / 16]
+    )
+
+
+def test_a_rate_of_zero_ends_where_it_should() -> None:
+    optimizer = optim.SGD([nn.Parameter([1.0])], lr=0.5)
+    optimizer._stepped = True
+    schedule = schedules.ConstantLR(optimizer, 0.0, 2)
+    rates = []
+    for _ in range(4):
+        rates += schedule.get_last_lr()
+        schedule.step()
+    assert rates == [0.0, 0.0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", ["StepLR", "LambdaLR", "CosineAnnealingLR", "OneCycleLR"])
+def test_a_group_that_came_later_is_named(name: str) -> None:
+    optimizer = optim.SGD([nn.Parameter([1.0])], lr=0.5, momentum=0.9)
+    schedule = RESUMED[name](Ours(), optimizer, -1)
+    optimizer.add_param_group({"params": [nn.Parameter([1.0])]})
+    optimizer._stepped = True
+    with pytest.raises(ValueError, match="made for 1 groups of parameters, and now the optimizer has 2; make a new schedule after"):
+        schedule.step()
+
+
 def test_a_step_before_the_optimizer_has_made_one_warns() -> None:
     optimizer = Ours().optimizer("SGD")
     schedule = schedules.StepLR(optimizer, 3)
     with pytest.warns(UserWarning, match=r"call optimizer.step\(\) first, then scheduler.step\(\)"):
         schedule.step()
     schedule.step()  # only once
+
+
+def test_steps_before_the_state_was_saved_count() -> None:
+    optimizer, again = Ours().optimizer("SGD"), Ours().optimizer("SGD")
+    optimizer.param_groups[0]["params"][0].sum().backward()
+    optimizer.step()
+    again.load_state_dict(optimizer.state_dict())
+    schedules.StepLR(again, 3).step()  # without a warning
 
 
 REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
@@ -235,5 +343,6 @@ def test_a_cycle_that_is_over_says_so() -> None:
     optimizer.param_groups[0]["params"][0].sum().backward()
     optimizer.step()
     schedule.step()
-    with pytest.raises(ValueError, match="step 2, but it was made for 2 steps"):
+    schedule.step()  # after the second batch of two, as every loop does
+    with pytest.raises(ValueError, match="step 3, but it was made for 2 steps"):
         schedule.step()

@@ -56,6 +56,8 @@ class Tied(nn.Module):
         (np.ones(2, np.float32), np.float32),
         (np.ones(2, complex), np.complex128),
         (ad.Tensor([1.0]), np.float64),
+        (1 + 2j, np.complex64),
+        ([1.0, 2j], np.complex64),
     ],
 )
 def test_a_parameter_of_numbers_is_float32_and_of_an_array_has_its_dtype(data: object, dtype: type) -> None:
@@ -196,6 +198,40 @@ def test_a_path_that_leads_nowhere(what: str, path: str, message: str) -> None:
         getattr(Tower(), what)(path)
 
 
+def test_putting_a_module_at_a_path() -> None:
+    model = Tower()
+    model.set_submodule("layers.1", nn.Tanh())
+    assert model.layers[1].__class__ is nn.Tanh
+    assert [name for name, _ in model.named_modules()] == ["", "layers", "layers.0", "layers.1", "head"]  # in the same place
+    model.set_submodule("layers.more", nn.ReLU())
+    assert len(model.layers) == 3
+    for path, module, strict, error in (
+        ("layers.x", nn.ReLU(), True, AttributeError),
+        ("nothing.x", nn.ReLU(), False, AttributeError),
+        ("layers.0", ad.Tensor([1.0]), False, TypeError),
+        ("scale", nn.ReLU(), False, KeyError),
+        ("", nn.ReLU(), False, ValueError),
+    ):
+        with pytest.raises(error):
+            model.set_submodule(path, module, strict)  # type: ignore[arg-type]
+    assert len(model.layers) == 3
+
+
+@pytest.mark.parametrize("name", ["_state", "_parts", "_get", "_walked", "_hooks", "_add", "_children", "_parameters", "_modules"])
+def test_a_user_may_have_private_names_of_their_own(name: str) -> None:
+    class Model(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(2, 2))
+            setattr(self, name, "mine")
+            self.append(nn.ReLU())
+
+    model = Model()
+    model.load_state_dict(model.state_dict())
+    assert model(np.ones((1, 2))).shape == (1, 2)
+    assert model.get_parameter("0.weight") is next(model.parameters())
+    assert getattr(copy.deepcopy(model), name) == "mine"
+
+
 def test_init_of_the_base_class_need_not_be_called() -> None:
     assert [name for name, _ in Tied().named_children()] == ["first", "second"]
 
@@ -308,6 +344,25 @@ def test_train_and_eval_reach_every_module() -> None:
     assert not any(module.training for module in model.modules())
     model.train()
     assert all(module.training for module in model.modules())
+
+
+class HalfFrozen(nn.Module):
+    """Keeps its normalisation in use while the rest is trained, in the way that PyTorch's users write it."""
+
+    def __init__(self) -> None:
+        self.norm, self.layer = nn.BatchNorm1d(3), nn.Linear(3, 2)
+
+    def train(self, mode: bool = True) -> HalfFrozen:
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+
+def test_a_part_with_a_train_of_its_own_is_asked_wherever_it_is() -> None:
+    model = nn.Sequential(nn.Sequential(HalfFrozen()), nn.ReLU()).train()
+    part = model[0][0]
+    assert (part.training, part.layer.training, part.norm.training) == (True, True, False)
+    assert not any(module.training for module in model.eval().modules())
 
 
 def test_zero_grad_and_freezing() -> None:
@@ -443,6 +498,19 @@ def test_an_error_names_the_module_it_passed_through_once() -> None:
     assert [group.name for group in groups(model.head(ad.Tensor(np.ones((1, 4)))))] == ["Linear"]
 
 
+def test_an_error_that_refuses_attributes_goes_through() -> None:
+    class FrozenError(Exception):
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise AttributeError("frozen")
+
+    class Failing(nn.Module):
+        def forward(self, x: Any) -> Any:
+            raise FrozenError
+
+    with pytest.raises(FrozenError):
+        nn.Sequential(Failing())(1)
+
+
 def test_a_module_without_forward_says_so() -> None:
     with pytest.raises(NotImplementedError, match="Module has no forward: define"):
         nn.Module()(1)
@@ -464,6 +532,26 @@ def test_state_dict_is_a_copy_and_load_writes_in_place() -> None:
     assert model.head.weight is weight
     assert model.head.weight._data is data
     np.testing.assert_array_equal(weight.numpy(), state["head.weight"].numpy())
+
+
+def test_a_state_dict_goes_into_a_dictionary_or_holds_the_tensors_themselves() -> None:
+    model = nn.Linear(2, 1)
+    into: dict[str, ad.Tensor] = {"other": ad.Tensor(1.0)}
+    assert model.state_dict(destination=into, prefix="a.") is into
+    assert list(into) == ["other", "a.weight", "a.bias"]
+    assert model.state_dict(keep_vars=True)["weight"] is model.weight
+
+
+def test_a_shared_parameter_is_loaded_under_any_of_its_names() -> None:
+    whole = Tied().state_dict()
+    for left_out in ({"second.weight", "again.weight", "again.bias"}, {"first.weight", "first.bias", "second.weight"}):
+        model = Tied()
+        once = {name: value for name, value in whole.items() if name not in left_out}
+        assert model.load_state_dict(once) == ([], [])
+        for name, value in model.state_dict().items():
+            np.testing.assert_array_equal(value.numpy(), whole[name].numpy())
+    with pytest.raises(ValueError, match=r"2 missing .*: first.bias, again.bias"):
+        Tied().load_state_dict({"second.weight": whole["second.weight"]})
 
 
 def test_load_takes_arrays_and_casts_them() -> None:

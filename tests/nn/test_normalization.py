@@ -93,6 +93,17 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
 both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
 
+# Of many elements each: sums of their squares are far from what half precision can hold.
+LARGE = [
+    Row("LayerNorm", (768,), (4, 768)),
+    Row("RMSNorm", (768,), (4, 768)),
+    Row("GroupNorm", (2, 8), (2, 8, 200)),
+    Row("BatchNorm1d", (4,), (2048, 4)),
+    Row("BatchNorm2d", (3,), (4, 3, 16, 16)),
+    Row("InstanceNorm2d", (3,), (2, 3, 16, 16), {"affine": True, "track_running_stats": True}),
+]
+
+
 def cotangent(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     return np.random.default_rng(9).standard_normal(shape).astype(dtype)
 
@@ -229,6 +240,24 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "backwards": lambda a: a[::-1].copy()[::-1],
     "channels last": lambda a: np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) if a.ndim > 2 else a,
 }
+
+
+@pytest.mark.parametrize("row", LARGE, ids=[row.id for row in LARGE])
+@both_modes
+def test_half_precision_is_close_to_double(row: Row, training: bool) -> None:
+    double = row.make()
+    half = copy.deepcopy(double).half()
+    double.load_state_dict({name: value.numpy() for name, value in half.state_dict().items()})  # the same, rounded numbers
+    data = (row.data() * 15 + 5).astype(np.float16)
+    for layer in (half, double):
+        layer(data.astype(np.float64))  # moves the running statistics
+        layer.train(training)
+    found, expected = run(half, data), run(double, data.astype(np.float64))
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == np.float16
+        np.testing.assert_allclose(one, other, rtol=4e-3, atol=4e-3 * np.abs(other).max())
+    for name, value in half.state_dict().items():
+        np.testing.assert_allclose(value.numpy(), double.state_dict()[name].numpy(), rtol=2e-3, atol=1e-3, err_msg=name)
 
 
 @every_row

@@ -555,6 +555,28 @@ def test_the_state_dict_is_a_copy() -> None:
     assert state["state"][0]["step"] == 1
 
 
+@pytest.mark.parametrize("cls", [Adam, nn.optim.LBFGS])
+def test_the_state_of_each_parameter_can_be_looked_at(cls: Any) -> None:
+    first, unused = nn.Parameter([1.0, 2.0]), nn.Parameter([3.0])
+    optimizer = cls([first, unused])
+    assert not optimizer.state
+
+    def closure() -> ad.Tensor:
+        optimizer.zero_grad()
+        loss = (first * first).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert list(optimizer.state) == [first]
+    expected = optimizer.state_dict()["state"][0]
+    assert optimizer.state[first].keys() == expected.keys()
+    with pytest.raises(TypeError, match="does not support item assignment"):  # which would be lost
+        optimizer.state[first]["step"] = 0
+    with pytest.raises(AttributeError):
+        optimizer.state = {}
+
+
 def test_a_state_dict_that_does_not_fit_changes_nothing() -> None:
     model = small()
     optimizer = Adam(model.parameters(), lr=0.1)

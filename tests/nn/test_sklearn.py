@@ -42,7 +42,7 @@ def test_scikit_learns_own_checks_pass(make: Any) -> None:
 def test_they_work_in_a_pipeline_a_search_and_a_cross_validation() -> None:
     model = make_pipeline(StandardScaler(), NeuralClassifier((16,), **QUICK))
     assert cross_val_score(model, X, Y, cv=2).mean() > 0.9
-    choices = {"neuralclassifier__module": [(4,), (16, 8)], "neuralclassifier__activation": ["tanh", "relu"]}
+    choices = {"neuralclassifier__hidden_layer_sizes": [(4,), (16, 8)], "neuralclassifier__activation": ["tanh", "relu"]}
     grid = GridSearchCV(model, choices, cv=2)
     grid.fit(X, Y)
     assert grid.best_score_ > 0.85
@@ -74,7 +74,7 @@ def test_modules_of_ones_own() -> None:
     assert {name: value.tolist() for name, value in module.state_dict().items()} == before
     assert clone(classifier).fit(X, Y).score(X, Y) == classifier.score(X, Y)
 
-    made = NeuralClassifier(lambda inputs, outputs: nn.Linear(inputs, outputs), **QUICK).fit(X, Y)
+    made = NeuralClassifier(module=lambda inputs, outputs: nn.Linear(inputs, outputs), **QUICK).fit(X, Y)
     assert type(made.module_) is nn.Linear
     assert made.module_.weight.shape == (2, 2)
 
@@ -125,6 +125,12 @@ def test_early_stopping_on_samples_held_out() -> None:
     assert "val_loss" in classifier.history_.columns
     with pytest.raises(ValueError, match="validation_fraction lies from 0 to below 1"):
         NeuralClassifier(validation_fraction=1.0).fit(X, Y)
+
+
+@pytest.mark.parametrize("samples", [33, 63, 65])
+def test_no_batch_of_one_sample_is_left_to_batch_normalisation(samples: int) -> None:
+    model = NeuralClassifier((4,), normalization="batch", epochs=2, batch_size=32, random_state=0).fit(X[:samples], Y[:samples])
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_a_fitted_model_survives_a_pickle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,21 @@ import pytest
 
 import autodiff as ad
 import nn
-from nn.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_swa_avg_fn, update_bn
+from nn.optim.swa_utils import (
+    AveragedModel,
+    get_ema_avg_fn,
+    get_ema_multi_avg_fn,
+    get_swa_avg_fn,
+    get_swa_multi_avg_fn,
+    update_bn,
+)
 
 
 def weights(model: Any) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("kind", ["mean", "exponential", "with buffers"])
+@pytest.mark.parametrize("kind", ["mean", "exponential", "all at once", "with buffers"])
 def test_averages_are_those_of_pytorch(kind: str) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
     from torch.optim import swa_utils as theirs
@@ -25,11 +33,15 @@ def test_averages_are_those_of_pytorch(kind: str) -> None:
     ours = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
     other = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
     other.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in weights(ours).items()})
-    exponential = kind != "mean"
-    averaged = AveragedModel(ours, get_ema_avg_fn(0.9) if exponential else None, use_buffers=kind == "with buffers")
-    expected = theirs.AveragedModel(
-        other, avg_fn=theirs.get_ema_avg_fn(0.9) if exponential else None, use_buffers=kind == "with buffers"
-    )
+
+    def averaging(one: Any, all_at_once: Any) -> dict[str, Any]:
+        if kind == "mean":
+            return {}
+        return {"multi_avg_fn": all_at_once(0.9)} if kind == "all at once" else {"avg_fn": one(0.9)}
+
+    averaged = AveragedModel(ours, **averaging(get_ema_avg_fn, get_ema_multi_avg_fn), use_buffers=kind == "with buffers")
+    fitting = averaging(theirs.get_ema_avg_fn, theirs.get_ema_multi_avg_fn)
+    expected = theirs.AveragedModel(other, **fitting, use_buffers=kind == "with buffers")
     rng = np.random.default_rng(0)
     for _ in range(5):
         step = {name: rng.standard_normal(value.shape).astype(value.dtype) for name, value in weights(ours).items()}
@@ -84,14 +96,28 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="other names or shapes than those averaged"):
         averaged.update_parameters(nn.Linear(2, 3))
     assert averaged.n_averaged.item() == 0
+    with pytest.raises(ValueError, match="device is 'cpu' or None"):
+        AveragedModel(nn.Linear(2, 2), get_swa_avg_fn())
+    with pytest.raises(ValueError, match="avg_fn or multi_avg_fn, not both"):
+        AveragedModel(nn.Linear(2, 2), "cpu", get_swa_avg_fn(), get_swa_multi_avg_fn())
     assert get_swa_avg_fn()(np.array(1.0), np.array(4.0), 2).item() == 2.0
 
 
-def test_a_copy_goes_on_for_itself() -> None:
+def test_statistics_that_are_no_batch_normalisation_are_left_alone() -> None:
+    model = nn.Sequential(nn.InstanceNorm1d(2, track_running_stats=True), nn.BatchNorm1d(2))
+    x = np.random.default_rng(0).standard_normal((4, 2, 5)) + 3
+    model(x)
+    update_bn([x], model)  # which it did reset, and then never moved again
+    np.testing.assert_allclose(model[0].running_mean.numpy(), (1 - 0.9**2) * x.mean(axis=(0, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("through", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("options", [{}, {"avg_fn": get_ema_avg_fn(0.9)}, {"multi_avg_fn": get_ema_multi_avg_fn(0.9)}])
+def test_a_copy_goes_on_for_itself(options: dict[str, Any], through: Any) -> None:
     model = nn.Linear(2, 1)
-    averaged = AveragedModel(model)
+    averaged = AveragedModel(model, **options)
     averaged.update_parameters(model)
-    other = copy.deepcopy(averaged)
+    other = through(averaged)
     with ad.no_grad():
         model.weight[...] = 100.0
     other.update_parameters(model)

@@ -350,8 +350,22 @@ def test_wrong_data_is_refused_with_the_cure(data: Any, message: str) -> None:
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError, FileNotFoundError), match=message):
         made().fit((X, Y), **{"epochs": 1, "progress": False, **options})
+    with pytest.raises(TypeError, match=r"as one tuple: fit\(\(X, y\), epochs\)"):
+        made().fit(X, Y)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="its own generator"):
         made().fit(loader(), 1, generator=np.random.default_rng(), progress=False)
+
+
+def test_data_that_can_be_gone_through_only_once_is_named_as_that() -> None:
+    class Once:
+        def __init__(self) -> None:
+            self.batches = iter([(X, Y)])
+
+        def __iter__(self) -> Iterator[Any]:
+            return self.batches
+
+    with pytest.raises(ValueError, match="can be gone through only once: its __iter__ must begin anew"):
+        made().fit(Once(), 2, progress=False)
 
 
 def test_errors_name_epoch_and_batch() -> None:
@@ -383,6 +397,49 @@ def test_an_interrupt_leaves_model_and_history_usable() -> None:
     assert np.isfinite(trainer.predict(X)).all()
     trainer.callbacks.clear()
     assert trainer.fit((X, Y), 2, batch_size=16, progress=False).epochs == [1, 2]
+
+
+def test_every_callback_hears_the_end_though_another_fails_in_it() -> None:
+    told: list[str] = []
+
+    class Fails(Callback):
+        def on_evaluate_end(self, trainer: nn.Trainer) -> None:
+            raise RuntimeError("in on_evaluate_end")
+
+        def on_fit_end(self, trainer: nn.Trainer) -> None:
+            raise RuntimeError("in on_fit_end")
+
+    class Told(Callback):
+        def on_evaluate_end(self, trainer: nn.Trainer) -> None:
+            told.append("evaluate")
+
+        def on_fit_end(self, trainer: nn.Trainer) -> None:
+            told.append("fit")
+
+    with pytest.raises(RuntimeError, match="in on_fit_end") as caught:
+        made(callbacks=[Fails(), Told()]).fit((X, Y), 1, validation=(X, Y), progress=False)
+    assert told == ["evaluate", "fit"]
+    assert "in on_evaluate_end" in str(caught.value.__context__)
+
+
+def test_fit_goes_on_from_the_weights_and_the_optimizer_and_counts_anew() -> None:
+    """With a schedule: it goes on, too. EarlyStopping and the history begin anew."""
+
+    def run(*epochs: int) -> tuple[nn.Trainer, list[float]]:
+        trainer, losses = made(), []
+        schedule = nn.callbacks.LRScheduler(nn.optim.lr_scheduler.ExponentialLR(trainer.optimizer, 0.5))
+        trainer = nn.Trainer(trainer.model, trainer.loss, trainer.optimizer, callbacks=[schedule])
+        draw = np.random.default_rng(5)
+        for count in epochs:
+            history = trainer.fit((X, Y), count, generator=draw, progress=False)
+            assert history.epochs == list(range(1, count + 1))
+            losses += history["loss"]
+        return trainer, losses
+
+    whole, expected = run(5)
+    parts, losses = run(2, 3)
+    assert losses == expected
+    assert weights(parts.model) == weights(whole.model)
 
 
 def test_no_epochs_change_nothing() -> None:
@@ -474,6 +531,30 @@ def test_find_lr_puts_everything_back() -> None:
     assert curve.lr[0] == pytest.approx(1e-6)
     assert curve.lr == sorted(curve.lr)
     assert len(curve.lr) == len(curve.loss) <= 30
+
+
+def test_find_lr_leaves_no_gradients_where_the_loss_reaches_the_model() -> None:
+    model = nn.Linear(3, 1)
+    trainer = nn.Trainer(model, lambda p, t: ((p - t) ** 2).mean() + (model.weight**2).sum(), nn.optim.SGD(model.parameters()))
+    trainer.find_lr((X, R), steps=5)
+    assert model.weight.grad is None
+    trainer.fit((X, R), 1, progress=False)
+    gradient = model.weight.grad
+    assert gradient is not None
+    before = gradient.numpy().copy()
+    trainer.find_lr((X, R), steps=5)
+    assert model.weight.grad is gradient
+    np.testing.assert_array_equal(gradient.numpy(), before)
+
+
+def test_the_curve_shows_the_fall_and_not_the_explosion() -> None:
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    curve = nn.training.lr_finder.LRCurve(np.geomspace(1e-3, 10, 9).tolist(), [1, 1, 0.9, 0.7, 0.5, 0.4, 5, 50, 500], 0.0)
+    (axes,) = curve.plot().axes
+    low, high = axes.get_ylim()
+    assert 0 < low < 0.4
+    assert 1 < high < 2
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "loss")
 
 
 def test_find_lr_suggests_a_rate_that_works_and_stops_where_it_diverges() -> None:

@@ -19,6 +19,7 @@ import pytest
 import autodiff as ad
 import nn
 from nn.callbacks import EMA, Callback, Checkpoint, CSVLogger, EarlyStopping, GradientClipping, ModelCheckpoint, OverfitOneBatch
+from nn.training.random_state import generators_in
 
 X = np.random.default_rng(0).normal(size=(41, 3)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int64)
@@ -219,6 +220,58 @@ def test_another_kind_of_generator_is_refused(tmp_path: Path) -> None:
         patch.setattr(Net, "__init__", other)
         with pytest.raises(ValueError, match=r"at 'model.generator' was a MT19937, and is a PCG64 now"):
             train(tmp_path, resume=True)
+
+
+def test_a_file_of_another_training_changes_nothing(tmp_path: Path) -> None:
+    def made(kind: Any, name: str = "own") -> nn.Trainer:
+        model = nn.Linear(3, 2)
+        optimizer = kind(model.parameters(), lr=0.1)
+        callbacks = [Checkpoint(tmp_path / name, every_batches=1), Halt(3)]
+        return nn.Trainer(model, nn.CrossEntropyLoss(), optimizer, callbacks=callbacks)
+
+    with pytest.raises(KeyboardInterrupt):
+        made(nn.optim.Adam, "c").fit((X, Y), 2, batch_size=8, progress=False)
+    for kind, batch_size, message in ((nn.optim.SGD, 8, "of another optimizer"), (nn.optim.Adam, 16, "batches of 8")):
+        trainer = made(kind)
+        trainer.fit((X, Y), 1, batch_size=32, progress=False)
+        before = trainer.state_dict()
+        with pytest.raises(ValueError, match=message):
+            trainer.fit((X, Y), 2, batch_size=batch_size, resume=tmp_path / "c", progress=False)
+        after = trainer.state_dict()
+        assert [bits(after[part]) for part in ("model", "optimizer")] == [bits(before[part]) for part in ("model", "optimizer")]
+
+
+def test_generators_are_found_however_deep_a_model_is_nested() -> None:
+    model: nn.Module = nn.Dropout(0.5, generator=np.random.default_rng(3))
+    for _ in range(20):
+        model = nn.ModuleDict({"inner": nn.Sequential(model)})
+    assert len(generators_in(model=model)) == 2
+
+
+def test_the_loader_of_the_training_may_be_used_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    """A callback that measures on the training data does not move the place that a checkpoint writes down."""
+
+    class Measure(Callback):
+        def on_batch_end(self, trainer: nn.Trainer) -> None:
+            trainer.evaluate(trainer.loader)
+            trainer.predict(trainer.loader)
+
+    def run(halt: int, resume: Any = None) -> nn.Trainer:
+        nn.manual_seed(0)
+        model = nn.Linear(3, 2)
+        callbacks = [Measure(), Checkpoint(tmp_path / "c", every_batches=1), Halt(halt)]
+        trainer = nn.Trainer(model, nn.CrossEntropyLoss(), nn.optim.SGD(model.parameters()), callbacks=callbacks)
+        loader = nn.data.DataLoader((X, Y), 8, shuffle=True, generator=np.random.default_rng(4))
+        with contextlib.suppress(KeyboardInterrupt):
+            trainer.fit(loader, 2, progress=False, resume=resume)
+        return trainer
+
+    whole = run(0)
+    run(3)
+    assert nn.load_checkpoint(tmp_path / "c")["loader"]["position"] == 3
+    resumed = run(0, tmp_path / "c")
+    assert resumed.history == whole.history
+    np.testing.assert_array_equal(resumed.predict(X), whole.predict(X))
 
 
 # ------------------------------------------------------------------------------------------------ killed

@@ -62,6 +62,10 @@ class SequentialLR(_Combined):
             group["lr"] = group["initial_lr"]
         super().__init__(optimizer, schedulers, last_epoch)
 
+    def _begin(self) -> None:
+        self.last_epoch = -1
+        self._advance()
+
     def _advance(self) -> None:
         self.last_epoch += 1
         which = bisect.bisect_right(self.milestones, self.last_epoch)
@@ -83,6 +87,12 @@ class ChainedScheduler(_Combined):
         if not schedulers:
             raise ValueError("ChainedScheduler: there are no schedules")
         super().__init__(schedulers[0].optimizer if optimizer is None else optimizer, schedulers, -1)
+
+    def _begin(self) -> None:
+        self.last_epoch = 0
+        for scheduler in self.schedulers:
+            scheduler._begin()
+        self._last_lr = self._rates()
 
     def _advance(self) -> None:
         self.last_epoch += 1

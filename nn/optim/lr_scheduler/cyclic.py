@@ -55,7 +55,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.last_epoch = math.floor(epoch)
         self._set(self.get_lr())
 
-    def _restart(self) -> None:
+    def _begin(self) -> None:
         self._go_to(0)
 
 
@@ -183,8 +183,8 @@ class OneCycleLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        if self.last_epoch >= self.total_steps:
-            raise ValueError(f"OneCycleLR: step {self.last_epoch}, but it was made for {self.total_steps} steps (0 is the first)")
+        if self.last_epoch > self.total_steps:  # one step after each of so many batches is right: the last sets a rate for none
+            raise ValueError(f"OneCycleLR: step {self.last_epoch}, but it was made for {self.total_steps} steps")
         phase = 0
         while phase < len(self.ends) - 1 and self.last_epoch > self.ends[phase]:
             phase += 1

@@ -41,6 +41,8 @@ class MultiplicativeLR(LRScheduler):
     lr_lambda  a function from the step's number to a factor, or a list with one for each group
     """
 
+    _goes_on_from_rates = True
+
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1):
         self.lr_lambdas = _functions("MultiplicativeLR", lr_lambda, optimizer)
         super().__init__(optimizer, last_epoch)
@@ -58,6 +60,8 @@ class MultiplicativeLR(LRScheduler):
 
 class _Decay(LRScheduler):
     """The rate times `_factor()`, a function of `last_epoch`."""
+
+    _goes_on_from_rates = True
 
     def _factor(self) -> float:
         raise NotImplementedError
@@ -107,6 +111,11 @@ class ConstantLR(_Decay):
         if not self.last_epoch:
             return self.factor
         return 1 / self.factor if self.last_epoch == self.total_iters else 1.0
+
+    def get_lr(self) -> list[float]:
+        if not self.factor and self.last_epoch == self.total_iters:
+            return list(self.base_lrs)  # from 0 no factor leads back
+        return super().get_lr()
 
 
 class LinearLR(_Decay):
@@ -198,6 +207,8 @@ class CosineAnnealingLR(LRScheduler):
     >>> round(schedule.get_last_lr()[0], 6)
     0.5
     """
+
+    _goes_on_from_rates = True
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_max, self.eta_min = positive_integer("CosineAnnealingLR", "T_max", T_max), eta_min

@@ -13,14 +13,18 @@ class LRScheduler:
     """Changes the learning rates of an optimizer's groups; `step()` is called after each epoch (or batch), after the optimizer's.
 
     optimizer   whose param_groups it changes
-    last_epoch  the number of the last step done, to go on from there; -1 begins
+    last_epoch  the number of the last step done, to go on from there with the rates that the optimizer's state holds; -1 begins
 
     base_lrs    the rates at the beginning, one for each group
     last_epoch  how many steps were done
 
+    Give the optimizer all its groups first: a schedule keeps to those that were there.
+
     Most schedules multiply the rate that is there by a factor, so several on one optimizer work together. A subclass has a
     `get_lr` that returns the rates for step `last_epoch`.
     """
+
+    _goes_on_from_rates = False  # whether, where it goes on, the rate that is there is already that of the step
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
         name = type(self).__name__
@@ -34,7 +38,11 @@ class LRScheduler:
         self.optimizer = optimizer
         self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._advance()
+        if last_epoch != -1 and self._goes_on_from_rates:
+            self.last_epoch += 1
+            self._last_lr = self._rates()
+        else:
+            self._advance()
 
     def get_lr(self) -> list[float]:
         """Return the rate of each group for step `last_epoch`."""
@@ -61,12 +69,20 @@ class LRScheduler:
 
     def _restart(self) -> None:
         """Begin anew at step 0, from the rates of the beginning."""
+        self._set(self.base_lrs)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Do what is done at step 0, to the rates that are there."""
         self.last_epoch = 0
-        for group, lr in zip(self.optimizer.param_groups, self.base_lrs):
-            group["lr"] = lr
         self._set(self.get_lr())
 
     def _set(self, rates: list[float]) -> None:
+        if len(self.optimizer.param_groups) != len(self.base_lrs):
+            raise ValueError(
+                f"{type(self).__name__}: it was made for {len(self.base_lrs)} groups of parameters, and now the optimizer has "
+                f"{len(self.optimizer.param_groups)}; make a new schedule after add_param_group()"
+            )
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = lr
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]

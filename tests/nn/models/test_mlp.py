@@ -133,6 +133,8 @@ def test_gradients_to_second_order() -> None:
         ({"sizes": [4, 2], "activation": nn.ReLU()}, TypeError, "give the class, not a module of it"),
         ({"sizes": [4, 2], "activation": 3}, TypeError, "activation is a name, a Module class or a function"),
         ({"sizes": [4, 2], "initialization": "he"}, ValueError, "nn.init has no 'he'; it has .*kaiming_normal"),
+        ({"sizes": [4, 3, 2], "activation": nn.functional.relu}, TypeError, "'relu' makes no Module when called without arguments"),
+        ({"sizes": [4, 3, 2], "activation": lambda: 3}, TypeError, "makes no Module"),
         ({"sizes": [4, 3, 2], "dropout": 1.5}, ValueError, "p is the probability"),
     ],
 )

@@ -73,6 +73,14 @@ def test_xor_is_proven_not_to_be_separable(labels: list[int]) -> None:
     assert neuron.weight.tolist() != [0.0, 0.0] or neuron.bias.item() != 0 or report.epochs > 1
 
 
+def test_corrections_that_rounding_swallows_prove_nothing() -> None:
+    neuron = Perceptron(1, dtype=np.float64)
+    with ad.no_grad():
+        neuron.weight[...], neuron.bias[...] = -1e17, 1e17
+    report = neuron.fit([[1.5], [-1.5]], [1, 0], epochs=5)  # which a line divides
+    assert (report.converged, report.separable, report.epochs) == (False, None, 5)
+
+
 def test_what_is_not_known_is_not_said() -> None:
     for options in ({"shuffle": True, "generator": np.random.default_rng(0)}, {}):
         report = Perceptron(2).fit(CORNERS, [0, 1, 1, 0], epochs=2, **options)  # type: ignore[arg-type]

@@ -175,6 +175,16 @@ def test_registering_and_removing() -> None:
     assert "parametrizations" not in layer.__dict__
 
 
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm"])
+def test_the_short_names_of_older_scripts(name: str) -> None:
+    layer = nn.Linear(3, 2)
+    getattr(nn.utils, name)(layer).eval()
+    value = layer.weight.numpy()
+    getattr(nn.utils, f"remove_{name}")(layer)
+    assert [path for path, _ in layer.named_parameters()] == ["bias", "weight"]
+    np.testing.assert_array_equal(layer.weight.numpy(), value)
+
+
 def test_several_steps_and_assignment() -> None:
     layer = nn.Linear(2, 2)
     before = layer.weight.numpy().copy()

@@ -144,6 +144,17 @@ if TYPE_CHECKING:
     from .drawing import DotNotFoundError, Drawing, draw
 else:
 
+    class _TensorFile(types.ModuleType):
+        """The file tensor.py, which PyTorch's users call."""
+
+        def __call__(self, *args: object, **kwargs: object) -> None:
+            raise TypeError(
+                "autodiff.tensor is the file that defines Tensor; what PyTorch calls tensor(data) is Tensor(data) here, with the "
+                "arguments dtype, requires_grad and name"
+            )
+
+    sys.modules[f"{__name__}.tensor"].__class__ = _TensorFile
+
     def __getattr__(name: str) -> object:
         """Import what draws when it is first asked for: a training run does without."""
         if name in ("DotNotFoundError", "Drawing", "draw"):
@@ -155,20 +166,20 @@ else:
         hint = elsewhere(
             name,
             {  # what PyTorch has in torch, and no method has told
-                "as_tensor": "autodiff.asarray", "bfloat16": "np.float32: NumPy has no bfloat16", "device": "",
+                "as_tensor": "autodiff.asarray", "bfloat16": "np.float32: NumPy has no bfloat16",
                 "double": "np.float64", "float": "np.float32", "from_numpy": "autodiff.asarray(array, copy=False)",
                 "half": "np.float16", "inference_mode": "autodiff.no_grad", "int": "np.int32", "is_tensor": "isinstance(x, Tensor)",
-                "jit": "", "load": "nn.load, for weights", "long": "np.int64", "manual_seed": "nn.manual_seed",
-                "new_tensor": "autodiff.Tensor", "nn": "a package of its own: import nn",
+                "load": "nn.load, for weights", "long": "np.int64", "manual_seed": "nn.manual_seed",
+                "nn": "a package of its own: import nn",
                 "optim": "nn.optim: import nn", "rand": "Tensor(rng.random(shape)), of rng = np.random.default_rng()",
                 "randint": "Tensor(rng.integers(low, high, shape)), of rng = np.random.default_rng()",
                 "randn": "Tensor(rng.normal(size=shape)), of rng = np.random.default_rng()",
                 "randperm": "rng.permutation(n), of rng = np.random.default_rng()", "rand_like": "Tensor(rng.random(x.shape))",
                 "randn_like": "Tensor(rng.normal(size=x.shape))", "save": "nn.save, for weights", "t": "autodiff.transpose",
-                "utils": "nn.utils, and nn.data for torch.utils.data", "jacobian": "", "permute": "autodiff.transpose",
+                "utils": "nn.utils, and nn.data for torch.utils.data", "permute": "autodiff.transpose",
                 "type": "x.dtype", "func": "autodiff.grad, autodiff.value_and_grad and nn.utils.functional_call",
-                "autograd": "autodiff itself: autodiff.gradients, autodiff.no_grad", "view": "autodiff.reshape",
-            },
+                "autograd": "autodiff itself: autodiff.gradients, autodiff.no_grad",
+            },  # fmt: skip
         )
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 

@@ -38,8 +38,8 @@ WRITERS: dict[Callable[..., Any], str] = {
 # Functions of values that save, count or compare them, or sort them out: a gradient of theirs is not what their caller misses.
 LOOKERS = frozenset({
     np.save, np.savetxt, np.savez, np.savez_compressed, np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges,
-    np.bincount, np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values, np.intersect1d, np.union1d,
-    np.setdiff1d, np.setxor1d, np.packbits, np.linalg.matrix_rank,
+    np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values, np.intersect1d, np.union1d,
+    np.setdiff1d, np.setxor1d, np.linalg.matrix_rank,
 })  # fmt: skip
 
 _HOW = "declare one with autodiff.elementwise or autodiff.operation (docs: adding an operation), or pass it detached (detach())"

@@ -170,11 +170,11 @@ class Operators(Variable):
         """Return a copy with one axis."""
         try:
             return self.ravel(order).clone()
-        except TypeError:
+        except (TypeError, ValueError):
             if isinstance(order, str):
                 raise
             raise TypeError(
-                f"flatten: order must be 'C' or 'F', got {order!r}; PyTorch's start_dim is nn.Flatten(), or "
+                f"flatten: order must be 'C' or 'F', got {order!r}; PyTorch's flatten(start_dim) is nn.Flatten(start_dim), or "
                 "x.reshape(len(x), -1)"
             ) from None
 
@@ -266,7 +266,7 @@ def elsewhere(name: str, others: Mapping[str, str] | None = None) -> str:
         hint = "an in-place operator (x += y) or item assignment (x[...] = y)"
     elif not hint and not name.startswith("_"):
         found = getattr(np, name, None)
-        hint = f"np.{name}" if isinstance(found, type) else f"np.{name}(x)" if callable(found) else ""
+        hint = f"np.{name}" if isinstance(found, (type, float)) else f"np.{name}(x)" if callable(found) else ""
     return f"; here it is {hint}" if hint else ""
 
 
@@ -331,7 +331,7 @@ _ELSEWHERE = {
     "stride": "nothing: order of memory is no concern here",
     "sub": "x - y",
     "t": "T",
-    "to": "astype(dtype)",
+    "to": "astype(dtype), where a dtype is meant; there is no other device than the CPU",
     "topk": "autodiff.argsort(x), and autodiff.take_along_axis of its last entries",
     "type": "dtype, or astype(dtype)",
     "type_as": "astype(y.dtype)",
@@ -343,7 +343,7 @@ _ELSEWHERE = {
 }
 # The same for arguments: what has one of these parameters, or the name.
 _THEIR_ARGUMENTS = {
-    "axis": "dim is axis", "keepdims": "keepdim is keepdims", "ddof": "unbiased=True is ddof=1", "flatten": "start_dim is nn.Flatten()",
+    "axis": "dim is axis", "keepdims": "keepdim is keepdims", "ddof": "unbiased=True is ddof=1", "flatten": "start_dim is nn.Flatten",
 }  # fmt: skip
 
 

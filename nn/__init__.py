@@ -215,7 +215,23 @@ else:
         if file is not None:
             module = importlib.import_module(f"{__name__}.{file}")
             return module if file == name else getattr(module, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        planned = ("Conv", "Lazy", "MaxPool", "AvgPool", "Adaptive", "Fold", "Unfold", "Upsample", "Pad", "Transformer", "Pixel")
+        if name.startswith(planned) or name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "MultiheadAttention"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it is planned, and not there yet")
+        hint = {
+            "CategoricalCrossentropy": "nn.CrossEntropyLoss", "DataParallel": "the module itself: there is one device, the CPU",
+            "Dense": "nn.Linear", "F": "nn.functional", "Model": "nn.Module", "NeuralClassifier": "nn.sklearn.NeuralClassifier",
+            "NeuralRegressor": "nn.sklearn.NeuralRegressor", "Swish": "nn.SiLU", "SyncBatchNorm": "nn.BatchNorm1d",
+        }.get(name)  # fmt: skip
+        if hint is None and not name.startswith("_"):
+            for place in (
+                "nn.functional", "nn.optim", "nn.optim.lr_scheduler", "nn.data", "nn.utils", "nn.metrics",
+                "nn.callbacks", "nn.models", "autodiff",
+            ):  # fmt: skip
+                if name in importlib.import_module(place).__all__:
+                    hint = f"{place}.{name}"
+                    break
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}" + (f"; here it is {hint}" if hint else ""))
 
     def __dir__() -> list[str]:
         return [*globals(), *_LATER]

@@ -107,7 +107,7 @@ class ParameterDict(_Parameters):
         if values is not None:
             self.update(values)
 
-    def __getitem__(self, key: str) -> Parameter:
+    def __getitem__(self, key: str) -> Any:
         value = self.__dict__.get(key)
         if not isinstance(value, _HELD):
             raise KeyError(f"ParameterDict: no parameter is called {key!r}; there are {', '.join(map(repr, self)) or 'none'}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autodiff import Tensor
+from autodiff.arguments import as_array
 
 from .calling import note_structure
 from .parameter import Parameter
@@ -52,6 +53,13 @@ class Registry:
             )
         elif name in self._buffers and not (value is None or isinstance(value, Tensor)):
             raise TypeError(f"{type(self).__name__}.{name} is a buffer: expected a Tensor or None, got {type(value).__name__}")
+        elif isinstance(value, Tensor) and value.requires_grad and value.is_leaf and name not in self._buffers:
+            warnings.warn(
+                f"{type(self).__name__}.{name} is a Tensor that requires a gradient, but no Parameter: it is neither learned nor "
+                "saved. Assign nn.Parameter(...); or a tensor with requires_grad=False",
+                UserWarning,
+                stacklevel=2,
+            )
         elif isinstance(value, (list, dict, set)) and _holds_parts(value, ()):
             warnings.warn(
                 f"{type(self).__name__}.{name} is a {type(value).__name__} that holds modules or parameters: they are not "
@@ -81,13 +89,14 @@ class Registry:
         self._check_new(name)
         setattr(self, name, param)
 
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Set a Tensor that belongs to the state but is not learned, such as a running mean.
 
+        tensor      a Tensor; or numbers or an array, which are copied; or None
         persistent  whether it is part of `state_dict()`
         """
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: '{name}' must be a Tensor or None, got {type(tensor).__name__}")
+            tensor = Tensor(as_array(tensor, f"register_buffer: '{name}'"))
         if name not in self._buffers:
             self._check_new(name)
         self._buffers = {**self._buffers, name: persistent}

@@ -160,7 +160,6 @@ def test_several_outputs_and_arguments_of_every_kind() -> None:
     ad.check_grads(lambda x, y: x * 2, X, np.zeros((0, 2)))
     ad.check_grads(lambda x: np.floor(x), np.array([0.3, 1.6]))
     ad.check_grads(lambda x: x * 2, ad.Tensor(X))
-    ad.check_grads(lambda x: ad.Tensor(1.0), X)  # does not depend on x
 
 
 def test_kinks_agree_where_the_minimum_norm_choice_lies_in_the_middle() -> None:
@@ -181,6 +180,64 @@ def test_noise_is_not_called_a_wrong_gradient() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ what it refuses
+
+
+def test_a_function_that_uses_the_given_tensor_in_place_of_its_argument_is_refused() -> None:
+    w = ad.Tensor(X, requires_grad=True)
+    wrong = planted(np.sin, lambda g, x: 2 * g)
+    with pytest.raises(ValueError, match=r"does not depend on argument 0: it uses the Tensor that was given .* could never fail"):
+        ad.check_grads(lambda *p: wrong(w).sum(), w)
+    with pytest.raises(ValueError, match=r"check the parameters of a model: .*nn\.utils\.functional_call\(model, dict\("):
+        ad.check_grads(lambda *p: wrong(w).sum(), w)
+    with pytest.raises(AssertionError, match="analytic"):
+        ad.check_grads(lambda *p: wrong(p[0]).sum(), w)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: x * 2, lambda x, y: x.sum() + 0 * len(y), lambda x, y: x * np.zeros_like(y), lambda x, y: x * np.ones(3),
+        lambda x, y: (x, np.argmax(x)), lambda x, y: x * np.ones(y.shape),
+    ],
+)  # fmt: skip
+def test_an_argument_without_influence_is_refused(f: Any) -> None:
+    with pytest.raises(ValueError, match=r"does not depend on argument 1 \('y'\): no recorded operation leads from there"):
+        ad.check_grads(f, X, X)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.sign, np.floor, np.rint, np.trunc, lambda x: ad.heaviside(x, 0.5), lambda x: x > 0, np.argmax, np.count_nonzero, np.isnan,
+        lambda x: np.where(x > 0, 1.0, 2.0), lambda x: (x > 0).astype(float), lambda x: np.argsort(x).astype(float),
+        lambda x: x // 1, lambda x: x * 0.0, lambda x: (np.sin(x), np.argmax(x)), lambda x: ad.Tensor([np.log(x.numpy().max())]) // 9,
+    ],
+)  # fmt: skip
+def test_a_gradient_that_is_zero_by_right_passes(f: Any) -> None:
+    ad.check_grads(f, X)
+
+
+def test_an_argument_that_is_looked_at_but_objected_to_counts_as_used() -> None:
+    def f(x: Any) -> Any:
+        if x.numpy().tolist() != X.tolist() and abs(x.numpy() - X).max() > 0.1:
+            raise ValueError("another one")
+        return ad.Tensor(1.0)
+
+    ad.check_grads(f, X)
+
+
+def test_a_float32_result_is_refused_with_the_cure() -> None:
+    w = ad.Tensor(X, dtype=np.float32)
+    with pytest.raises(TypeError, match=r"returned float32 for float64 arguments.*model\.double\(\)"):
+        ad.check_grads(lambda x: x.astype(np.float32) * w, X)
+    with pytest.raises(TypeError, match="returned complex64 as output 1"):
+        ad.check_grads(lambda x: (x, x.astype(np.complex64)), X)
+    with pytest.raises(AssertionError, match=r"result on the way, of 'astype', is float32.*may well be right.*model\.double\(\)"):
+        ad.check_grads(lambda x: np.exp((x.astype(np.float32) * w).astype(float)), X)
+    ad.check_grads(lambda x: x * w, X)  # float32 constants are exact
+    with pytest.raises(AssertionError) as error:
+        ad.check_grads(planted(np.sin, lambda g: g), X)
+    assert "on the way" not in str(error.value)
 
 
 def test_float32_is_refused_with_the_reason() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+import nn
 from autodiff import Tensor, gradients, no_grad
 
 
@@ -250,6 +252,15 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("missing argument", lambda: ad.reshape(a(1)), TypeError, r"reshape\(\) misses the argument 'shape'"),
     ("too many arguments", lambda: ad.sort(*range(9)), TypeError, r"sort\(\) takes at most \d arguments"),
     ("PyTorch's word for it", lambda: ad.sum(a(1), dim=0), TypeError, r"no argument 'dim'.*what PyTorch calls dim is axis here"),
+    ("PyTorch's keepdim", lambda: ad.max(a(1), keepdim=True), TypeError, r"what PyTorch calls keepdim is keepdims here"),
+    ("a method's dim", lambda: a(1).sum(dim=0), TypeError, r"PyTorch's dim is axis.*unexpected keyword argument 'dim'"),
+    ("a method's axes", lambda: a(1).argmax(dim=0), TypeError, r"argmax\(axis, out, keepdims; PyTorch's dim is axis"),
+    ("a method's keepdim", lambda: a(1).max(keepdim=True), TypeError, r"keepdim is keepdims.*argument 'keepdim'"),
+    ("unbiased", lambda: a(1).var(unbiased=True), TypeError, r"unbiased=True is ddof=1.*argument 'unbiased'"),
+    ("start_dim", lambda: a(1).flatten(1), TypeError, r"flatten: order must .* got 1; .* nn\.Flatten\(start_dim\), or x\.reshape"),
+    ("start_dim by name", lambda: a(1).flatten(start_dim=1), TypeError, r"PyTorch's start_dim is nn\.Flatten"),
+    ("wrong order", lambda: a(1).flatten("Z"), ValueError, r"order"),
+    ("tensor", lambda: ad.tensor([1.0]), TypeError, r"autodiff\.tensor is the file .* is Tensor\(data\) here"),
     ("argument twice", lambda: ad.sum(a(1), 0, axis=0), TypeError, r"sum\(\) got the argument 'axis' twice"),
     (
         "tracked static",
@@ -268,6 +279,43 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("bitwise", lambda: a(1) & a(1), TypeError, r"bitwise_and: .*'a' \(1,\) float64"),
     ("complex order", lambda: np.floor(Tensor([1j])), TypeError, r"floor: "),
 ]
+
+
+NAMES = {
+    ad: {
+        "cat": "autodiff.concatenate", "rand": "rng.random", "randn": "rng.normal", "from_numpy": "autodiff.asarray",
+        "relu": "nn.functional.relu", "sigmoid": "nn.functional.sigmoid", "unsqueeze": "autodiff.expand_dims", "float32": "np.float32",
+        "save": "nn.save", "load": "nn.load", "manual_seed": "nn.manual_seed", "nn": "import nn", "optim": "nn.optim",
+        "inf": "np.inf", "median": "np.median", "as_tensor": "autodiff.asarray", "no_such_thing": "",
+    },
+    nn: {
+        "no_grad": "autodiff.no_grad", "EarlyStopping": "nn.callbacks.EarlyStopping", "Swish": "nn.SiLU", "Adam": "nn.optim.Adam",
+        "NeuralClassifier": "nn.sklearn.NeuralClassifier", "accuracy": "nn.metrics.accuracy", "StepLR": "nn.optim.lr_scheduler.StepLR",
+        "DataLoader": "nn.data.DataLoader", "relu": "nn.functional.relu", "Tensor": "autodiff.Tensor", "MLP": "nn.models.MLP",
+        "clip_grad_norm_": "nn.utils.clip_grad_norm_", "no_such_thing": "",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in NAMES.items() for name in names])
+def test_a_name_of_pytorch_is_told_where_it_is(module: Any, name: str) -> None:
+    hint = NAMES[module][name]
+    words = f"; here it is .*{re.escape(hint)}" if hint else "$"
+    with pytest.raises(AttributeError, match=f"^module '{module.__name__}' has no attribute '{name}'{words}"):
+        getattr(module, name)
+    assert not hasattr(module, name)
+
+
+@pytest.mark.parametrize("name", ["Conv2d", "ConvTranspose1d", "LSTM", "GRU", "MultiheadAttention", "MaxPool2d", "TransformerEncoder"])
+def test_a_layer_that_is_planned_says_so(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"'{name}': it is planned, and not there yet"):
+        getattr(nn, name)
+
+
+def test_another_librarys_generator_is_named_with_its_library() -> None:
+    foreign: Any = type("Generator", (), {"__module__": "torch._C"})
+    with pytest.raises(TypeError, match=r"expected a numpy\.random\.Generator or None, got torch\.Generator; make one with"):
+        nn.init.normal_(nn.Linear(1, 1).weight, generator=foreign())
 
 
 def traced(f: Callable[[], Any]) -> Any:

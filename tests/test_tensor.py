@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 
 import autodiff as ad
-from autodiff import Tensor, check_grads, no_grad
+from autodiff import Tensor, check_grads, no_grad, operators
 
 DTYPES = ["?", "b", "B", "h", "H", "i", "I", "l", "L", "e", "f", "d", "g", "F", "D", "G", ">f8", "<i2", ">c16"]
 
@@ -309,7 +309,7 @@ def test_float_of_a_tracked_tensor_warns_once_a_line_and_points_at_the_caller() 
             assert math.sin(x) == math.sin(2.0)
         float(x)  # another accident is another warning
     assert [Path(warning.filename).name for warning in seen] == ["test_tensor.py"] * 2
-    text = r"float\(\) of a tracked Tensor 'speed' of shape \(\) leaves the graph.*np\.sin\(t\), autodiff\.stack.*item\(\)"
+    text = r"float\(\) of a tracked Tensor 'speed' of shape \(\) leaves the graph.*np\.sin\(t\), autodiff\.stack.*item\(\).*numpy\(\)"
     assert all(re.match(text, str(warning.message)) for warning in seen)
     with pytest.warns(UserWarning, match=r"int\(\) of a tracked"):
         int(x)
@@ -327,7 +327,13 @@ def test_numpys_assignment_of_a_tracked_number_to_an_element_warns() -> None:
 
 def test_an_attribute_of_pytorch_is_told_its_name_here() -> None:
     x = Tensor([1.0, 2.0])
-    hints = {"view": "reshape", "unsqueeze": "expand_dims", "add_": r"x \+= y", "exp": r"np\.exp\(x\)", "data": "numpy"}
+    hints = {
+        "view": "reshape", "unsqueeze": "expand_dims", "add_": r"x \+= y", "exp": r"np\.exp\(x\)", "data": "numpy", "cuda": "device",
+        "to": "astype", "clamp": "clip", "masked_fill": "where", "mm": "x @ y", "bmm": "x @ y", "mul": r"x \* y", "add": r"x \+ y",
+        "sub": "x - y", "div": "x / y", "expand": "broadcast_to", "gather": "take_along_axis", "contiguous": "itself", "type": "dtype",
+        "double": "float64", "half": "float16", "long": "int64", "new_zeros": "zeros", "permute": "transpose", "t": "T", "norm": "norm",
+        "softmax": "nn", "zero_": "no_grad", "unbind": "unstack", "topk": "argsort", "item_": "in-place",
+    }  # fmt: skip
     for name, hint in hints.items():
         with pytest.raises(AttributeError, match=f"a Tensor has no attribute '{name}'; here it is .*{hint}"):
             getattr(x, name)
@@ -460,8 +466,9 @@ def test_pickles_of_every_protocol_shape_and_layout(protocol: int, shape: tuple[
 def test_a_result_of_recorded_operations_is_not_copied_nor_pickled() -> None:
     y = Tensor([1.0], requires_grad=True, name="x") * 2
     y.name = "y"
-    for what, f in (("deepcopy", copy.deepcopy), ("deepcopy", copy.copy), ("pickle", pickle.dumps)):
-        with pytest.raises(RuntimeError, match=rf"{what}: the tensor 'y' of shape .* the result of 'multiply' .* detach\(\)"):
+    for what, f in (("copy.deepcopy", copy.deepcopy), ("copy.copy", copy.copy), ("pickle", pickle.dumps)):
+        words = rf"^{what}: the tensor 'y' of shape .* the result of 'multiply' .* plots it, give numpy\(\) or detach\(\)"
+        with pytest.raises(RuntimeError, match=words):
             f(y)
     assert copy.deepcopy(y.detach()).tolist() == [2.0]
 
@@ -494,6 +501,16 @@ def test_str_and_format() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ attributes and methods
+
+
+def test_every_hint_names_what_there_is() -> None:
+    for name, hint in operators._ELSEWHERE.items():
+        assert not hasattr(Tensor, name), name
+        for found in re.findall(r"autodiff\.(\w+)", hint):
+            assert hasattr(ad, found), hint
+        for found in re.findall(r"np\.(\w+)", hint):
+            assert hasattr(np, found), hint
+
 
 ABSENT = {
     "base": "memory is the engine's own affair", "ctypes": "as base", "data": "as base", "flags": "as base", "strides": "as base",

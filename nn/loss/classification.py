@@ -19,6 +19,7 @@ from .targets import (
     class_weights,
     no_mean,
     of_classes,
+    prediction,
     reduced,
     reduced_by_class,
     reduced_fast,
@@ -109,7 +110,7 @@ def cross_entropy(
     >>> round(loss.item(), 4)
     1.1269
     """
-    x = input if isinstance(input, Tensor) else asarray(input)
+    x = input if isinstance(input, Tensor) else prediction("cross_entropy", input)
     raw = target._data if isinstance(target, Tensor) else np.asarray(target)
     data = x._data
     if (  # the everyday case, found out with few questions; all others, and all errors, go the long way

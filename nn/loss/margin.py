@@ -23,6 +23,7 @@ from .targets import (
     fitted,
     like_input,
     no_mean,
+    prediction,
     reduced,
     unknown_reduction,
 )
@@ -32,7 +33,7 @@ def scores(name: str, input: Any, reduction: str) -> Tensor:
     """Return floating predictions as a Tensor; raise for other dtypes, for an unknown reduction, for the mean of nothing."""
     if reduction not in REDUCTIONS:
         raise unknown_reduction(name, reduction)
-    x = input if isinstance(input, Tensor) else asarray(input)
+    x = input if isinstance(input, Tensor) else prediction(name, input)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: the input has dtype {x.dtype}, expected floating predictions")
     if reduction == "mean" and not x.size:

@@ -63,11 +63,23 @@ class Loss(Module):
 # ------------------------------------------------------------------------------------------------ targets like the prediction
 
 
+def prediction(name: str, input: Any) -> Tensor:
+    """Return a model's output as a Tensor; raise where it is none, or several."""
+    if input is None:
+        raise TypeError(f"{name}: the prediction is None; does the model's forward end with `return`?")
+    if isinstance(input, (tuple, dict)):
+        raise TypeError(
+            f"{name}: the prediction is a {type(input).__name__} of {len(input)} parts, expected a Tensor; give the loss the part "
+            "that it is about"
+        )
+    return asarray(input)
+
+
 def fitted(name: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Any]:
     """Return the prediction as a Tensor and the target in its dtype; raise unless all three fit together."""
     if reduction not in REDUCTIONS:
         raise unknown_reduction(name, reduction)
-    x = input if isinstance(input, Tensor) else asarray(input)
+    x = input if isinstance(input, Tensor) else prediction(name, input)
     if x._data.dtype.kind != "f":
         raise TypeError(f"{name}: the input has dtype {x.dtype}, expected floating predictions")
     target = like_input(name, target, x)
@@ -125,7 +137,7 @@ def of_classes(
     name: str, input: Any, target: Any, weight: Any, reduction: str, what: str
 ) -> tuple[Tensor, np.ndarray, Tensor | None]:
     """Return `what` a loss takes of each class, the class indices, and the class weights; raise for other dtypes."""
-    x = input if isinstance(input, Tensor) else asarray(input)
+    x = input if isinstance(input, Tensor) else prediction(name, input)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: the input has dtype {x.dtype}, expected floating {what}")
     if not x.ndim:
@@ -186,9 +198,12 @@ def _counted(name: str, classes: np.ndarray, count: int, ignore_index: int) -> n
     bad = ~ignored & ((classes < 0) | (classes >= count))
     if bad.any():
         position = int(bad.argmax())
+        cure = "; ignore_index says which targets to leave out" if classes[position] < 0 else ""
+        if count == 1:
+            cure = "; for two classes take two logits, or one and nn.BCEWithLogitsLoss"
         raise ValueError(
             f"{name}: the target {classes[position]} (at position {position}) is no class: with {count} logits a sample the "
-            f"classes are 0 to {count - 1}" + ("; ignore_index says which targets to leave out" if classes[position] < 0 else "")
+            f"classes are 0 to {count - 1}{cure}"
         )
     return np.flatnonzero(~ignored)
 

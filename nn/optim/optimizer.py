@@ -52,6 +52,14 @@ class Optimizer:
                 )
         return super().__new__(cls)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("defaults", ()):
+            raise AttributeError(
+                f"{type(self).__name__}: options belong to the groups, write `for group in optimizer.param_groups: "
+                f"group[{name!r}] = {value!r}`"
+            )
+        object.__setattr__(self, name, value)
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         name = type(self).__name__
         if isinstance(params, Tensor):

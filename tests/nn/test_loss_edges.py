@@ -405,3 +405,13 @@ def test_numbers_lists_and_integers_are_targets_too() -> None:
             assert loss.dtype == np.float32
             np.testing.assert_array_equal(loss.numpy(), f(x, np.array([1, 0], np.float32), reduction="none").numpy())
     assert F.l1_loss(np.array(2.0), 3).item() == 1.0
+
+
+def test_a_model_that_says_nothing_or_several_things_is_told() -> None:
+    for loss in (nn.CrossEntropyLoss(), nn.MSELoss(), nn.NLLLoss(), nn.MultiMarginLoss()):
+        with pytest.raises(TypeError, match=r"the prediction is None; does the model's forward end with `return`\?"):
+            loss(None, np.array([0]))  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="the prediction is a tuple of 2 parts, expected a Tensor"):
+            loss((ad.Tensor([1.0]), ad.Tensor([1.0])), np.array([0]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"for two classes take two logits, or one and nn.BCEWithLogitsLoss"):
+        nn.CrossEntropyLoss()(ad.Tensor([[0.3], [0.2]]), np.array([0, 1]))

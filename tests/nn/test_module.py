@@ -325,8 +325,8 @@ def test_registering_by_name() -> None:
         module.register_parameter("forward", nn.Parameter(1.0))
     with pytest.raises(TypeError, match="must be a Parameter or None, got Tensor"):
         module.register_parameter("e", ad.Tensor(1.0))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="must be a Tensor or None, got float"):
-        module.register_buffer("e", 1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="register_buffer: 'e': expected numbers"):
+        module.register_buffer("e", "text")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a Module, got int"):
         module.add_module("e", 1)  # type: ignore[arg-type]
     module.register_module("f", None)
@@ -758,3 +758,20 @@ def test_scikit_learn_clones_an_estimator_with_a_model() -> None:
     assert twin.module is not estimator.module
     assert twin.module.second.weight is twin.module.first.weight
     assert twin.module.first.weight.tolist() == estimator.module.first.weight.tolist()
+
+
+def test_a_buffer_is_made_of_an_array_or_a_number_too() -> None:
+    module = nn.Module()
+    mean = np.arange(3.0)
+    module.register_buffer("mean", mean)
+    module.register_buffer("count", 0)
+    mean[0] = 9.0
+    assert {name: value.tolist() for name, value in module.state_dict().items()} == {"mean": [0.0, 1.0, 2.0], "count": 0}
+
+
+def test_a_tensor_that_wants_a_gradient_but_is_no_parameter_warns() -> None:
+    module = nn.Module()
+    with pytest.warns(UserWarning, match=r"Module.w is a Tensor that requires a gradient, but no Parameter"):
+        module.w = ad.Tensor([1.0], requires_grad=True)
+    module.v = ad.Tensor([1.0])
+    module.u = module.w * 2.0

@@ -372,3 +372,10 @@ def test_options_of_other_kinds_of_numbers() -> None:
             kind([p], lr=lr).step()
         assert p.item() == pytest.approx(0.0, abs=1e-6)
         assert p.dtype == np.float32
+
+
+def test_an_option_set_on_the_optimizer_itself_is_refused() -> None:
+    optimizer = nn.optim.SGD([nn.Parameter([1.0])], lr=0.1)
+    with pytest.raises(AttributeError, match=r"for group in optimizer.param_groups: group\['lr'\] = 0.5"):
+        optimizer.lr = 0.5  # type: ignore[attr-defined]
+    optimizer.note = "kept"  # type: ignore[attr-defined]

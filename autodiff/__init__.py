@@ -163,24 +163,21 @@ else:
             return getattr(drawing, name)
         from .operators import elsewhere
 
-        hint = elsewhere(
-            name,
-            {  # what PyTorch has in torch, and no method has told
-                "as_tensor": "autodiff.asarray", "bfloat16": "np.float32: NumPy has no bfloat16",
-                "double": "np.float64", "float": "np.float32", "from_numpy": "autodiff.asarray(array, copy=False)",
-                "half": "np.float16", "inference_mode": "autodiff.no_grad", "int": "np.int32", "is_tensor": "isinstance(x, Tensor)",
-                "load": "nn.load, for weights", "long": "np.int64", "manual_seed": "nn.manual_seed",
-                "nn": "a package of its own: import nn",
-                "optim": "nn.optim: import nn", "rand": "Tensor(rng.random(shape)), of rng = np.random.default_rng()",
-                "randint": "Tensor(rng.integers(low, high, shape)), of rng = np.random.default_rng()",
-                "randn": "Tensor(rng.normal(size=shape)), of rng = np.random.default_rng()",
-                "randperm": "rng.permutation(n), of rng = np.random.default_rng()", "rand_like": "Tensor(rng.random(x.shape))",
-                "randn_like": "Tensor(rng.normal(size=x.shape))", "save": "nn.save, for weights", "t": "autodiff.transpose",
-                "utils": "nn.utils, and nn.data for torch.utils.data", "permute": "autodiff.transpose",
-                "type": "x.dtype", "func": "autodiff.grad, autodiff.value_and_grad and nn.utils.functional_call",
-                "autograd": "autodiff itself: autodiff.gradients, autodiff.no_grad",
-            },  # fmt: skip
-        )
+        theirs = {  # what PyTorch has in torch, beside what it also has as methods
+            "as_tensor": "autodiff.asarray", "autograd": "autodiff itself: autodiff.gradients, autodiff.no_grad",
+            "bfloat16": "np.float32: NumPy has no bfloat16", "double": "np.float64", "float": "np.float32",
+            "from_numpy": "autodiff.asarray(array, copy=False)", "half": "np.float16", "inference_mode": "autodiff.no_grad",
+            "func": "autodiff.grad, autodiff.value_and_grad and nn.utils.functional_call", "int": "np.int32", "long": "np.int64",
+            "is_tensor": "isinstance(x, Tensor)", "load": "nn.load, for weights", "manual_seed": "nn.manual_seed",
+            "nn": "a package of its own: import nn", "optim": "nn.optim: import nn", "permute": "autodiff.transpose",
+            "rand": "Tensor(rng.random(shape)), of rng = np.random.default_rng()", "rand_like": "Tensor(rng.random(x.shape))",
+            "randint": "Tensor(rng.integers(low, high, shape)), of rng = np.random.default_rng()",
+            "randn": "Tensor(rng.normal(size=shape)), of rng = np.random.default_rng()",
+            "randn_like": "Tensor(rng.normal(size=x.shape))", "save": "nn.save, for weights", "t": "autodiff.transpose",
+            "randperm": "rng.permutation(n), of rng = np.random.default_rng()", "type": "x.dtype",
+            "utils": "nn.utils, and nn.data for torch.utils.data",
+        }  # fmt: skip
+        hint = elsewhere(name, theirs)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
     def __dir__() -> list[str]:

@@ -110,27 +110,31 @@ def _check_use(problem: Problem, args: Sequence[Any]) -> str:
     """Raise where `f` ignores an argument or returns float32; return words for a lack of precision on the way, or ""."""
     variables, outputs = _run(problem, problem.values)
     for k, y in enumerate(outputs):
-        if y.dtype.itemsize < (16 if y.dtype.kind == "c" else 8):
+        if _is_imprecise(y.dtype):
             raise TypeError(
-                f"check_grads: {problem.what} returned {y.dtype}{f' as output {k}' if k else ''} for float64 arguments: a difference "
-                f"quotient loses half of all digits, and {y.dtype} has too few. Something in the function is {y.dtype}, such as the "
-                "weights of a model (model.double() makes them float64) or a dtype= or astype"
+                f"check_grads: {problem.what} returned {y.dtype}{f' as output {k}' if k else ''} for float64 arguments: a "
+                f"difference quotient loses half of all digits, and {y.dtype} has too few. Something in the function is "
+                f"{y.dtype}, such as the weights of a model (model.double() makes them float64), a dtype= or an astype"
             )
     graph = _behind(outputs)
     if outputs:  # integers and booleans depend on arguments without a path in the graph
         for i in problem.checked:
             if variables[i]._node not in graph and problem.values[i].size and _is_ignored(problem, i):
                 raise ValueError(_ignored(problem, i, getattr(args[i], "_node", None) in graph))
-    depends: set[Node] = {variables[i]._node for i in problem.checked}
+    depends: set[Node | None] = {variables[i]._node for i in problem.checked}
     for node in graph:
         if not depends.isdisjoint(node.parents):
             depends.add(node)
-            if node.dtype is not None and node.dtype.kind in "fc" and node.dtype.itemsize < (16 if node.dtype.kind == "c" else 8):
+            if node.dtype is not None and _is_imprecise(node.dtype):
                 return (
                     f"A result on the way, of '{node.operation.name}', is {node.dtype}, too imprecise for a difference quotient: "
                     "the gradient may well be right. Compute all in float64 (model.double() for the weights of a model)"
                 )
     return ""
+
+
+def _is_imprecise(dtype: np.dtype[Any]) -> bool:
+    return dtype.itemsize < (16 if dtype.kind == "c" else 8)
 
 
 def _behind(outputs: Sequence[Tensor]) -> dict[Node, None]:
@@ -150,7 +154,7 @@ def _is_ignored(problem: Problem, i: int) -> bool:
     value = problem.values[i]
     away = _random_like(value, np.random.default_rng(0)) * _scale(value)
     seen = []
-    for other in (value, value + STEP * away, value + away, -value):
+    for other in (value, value + STEP * away, value + away, -value, 0 * value):
         values = [Tensor(a) if k in problem.checked else a for k, a in enumerate(problem.values)]
         values[i] = Tensor(other)
         try:

@@ -135,7 +135,7 @@ def function(called: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         if call is not None:
             return call(*args, **kwargs)  # which says what it does not take
         if called in LOOKERS:
-            raise TypeError(f"{name} has no derivative: it looks at values alone, so give it those, numpy() or detach() of the Tensor")
+            raise TypeError(f"{name} has no derivative: it looks at values alone; give it those, numpy() or detach() of the Tensor")
         raise TypeError(f"{name} has no derivative; {_HOW}")
     if called in WRITERS:
         arguments = dict(kwargs)

@@ -343,7 +343,8 @@ _ELSEWHERE = {
 }
 # The same for arguments: what has one of these parameters, or the name.
 _THEIR_ARGUMENTS = {
-    "axis": "dim is axis", "keepdims": "keepdim is keepdims", "ddof": "unbiased=True is ddof=1", "flatten": "start_dim is nn.Flatten",
+    "axis": "dim is axis", "keepdims": "keepdim is keepdims", "ddof": "unbiased=True is ddof=1",
+    "flatten": "start_dim is nn.Flatten",
 }  # fmt: skip
 
 

@@ -336,8 +336,8 @@ class Tensor(Operators):
         if self._node is not None and not isinstance(self._node, Leaf):
             raise RuntimeError(
                 f"{what}: the tensor {_named(self)} is the result of '{label(self._node)}' and belongs to a graph, which cannot be "
-                "copied. Where only its value is meant, as by a library that plots it, give numpy() or detach() of it; clone() is a "
-                "copy within the graph"
+                "copied. Where only its value is meant, as by a library that plots it, give numpy() or detach() of it; clone() is "
+                "a copy within the graph"
             )
 
     # ------------------------------------------------------------------------------------------- NumPy's protocols

@@ -44,12 +44,21 @@ class History:
 
     def append(self, epoch: int, row: Mapping[str, float]) -> None:
         """Add the numbers of an epoch."""
-        for name in row:
-            if name not in self.columns:
-                self.columns[name] = [float("nan")] * len(self.epochs)
         self.epochs.append(int(epoch))
-        for name, column in self.columns.items():
-            column.append(float(row.get(name, float("nan"))))
+        for column in self.columns.values():
+            column.append(float("nan"))
+        self.amend(row)
+
+    def amend(self, row: Mapping[str, float]) -> None:
+        """Write these numbers into the row of the last epoch; raises TypeError where one is no number."""
+        for name, value in row.items():
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = [float("nan")] * len(self.epochs)
+            try:
+                column[-1] = float(value)
+            except (TypeError, ValueError):
+                raise TypeError(f"History: column {name!r} takes a number, got {type(value).__name__} {value!r:.80}") from None
 
     def __getitem__(self, name: str) -> list[float]:
         try:

@@ -18,16 +18,18 @@ from autodiff import Tensor, no_grad
 from .callbacks.callback import Callback, listeners
 from .callbacks.checkpoints import Checkpoint
 from .callbacks.monitoring import checked_count
+from .callbacks.not_finite import warn_of_loss
 from .checkpoint import load_checkpoint
-from .data import DataLoader
+from .data import DataLoader, Dataset, IterableDataset
 from .history import History
 from .module import Module
 from .progress import shown
 from .training.batches import as_batches, checked, copied, count_of, in_groups, inputs_of, joined
 from .training.evaluation import Totals
 from .training.lr_finder import LRCurve, range_test
+from .training.habits import says_how
 from .training.metrics import metrics_by_name
-from .training.parts import check_parts, checked_callbacks
+from .training.parts import blame, check_parts, checked_callbacks, no_output
 from .training.resuming import named, restore_model, restore_rest, state_of, undone_on_failure
 
 
@@ -46,7 +48,8 @@ class Trainer:
     epoch, batch, steps  where the training is, counted from 1; `steps` of the optimizer, through all epochs
     epochs, batches      how many there will be; `batches` is None where a loader does not know
     loss_value           the loss of the last batch
-    row                  the numbers of this epoch, for `on_epoch_end`
+    samples              the batch itself, while it is used: its inputs and, last, its target
+    row                  the numbers of this epoch; what a callback adds, `trainer.row["mine"] = 1.0`, is a column of the history
     history              of the last `fit`, also where it was interrupted
     error                what ended `fit`, for `on_fit_end`; else None
 
@@ -88,6 +91,7 @@ class Trainer:
         self.batches: int | None = None
         self.inside = False  # an epoch
         self.loss_value = float("nan")
+        self.samples: Any = None
         self.row: dict[str, float] = {}
         self.history = History()
         self.totals = self._totals()
@@ -98,17 +102,19 @@ class Trainer:
         self._weight = 0.0  # of the batch, in the mean loss of the epoch
         self._whole = False  # whether all batches of the epoch were used
         self._source: Any = None
+        self._warned = False  # of a loss that is not finite
 
     # ------------------------------------------------------------------------------------------- the loop
 
+    @says_how
     def fit(
         self,
         data: Any,
         epochs: int = 1,
         *,
         validation: Any = None,
-        batch_size: int = 32,
-        shuffle: bool = True,
+        batch_size: int | None = None,
+        shuffle: bool | None = None,
         generator: np.random.Generator | None = None,
         progress: bool | str | None = None,
         resume: str | os.PathLike[str] | bool | None = None,
@@ -118,8 +124,8 @@ class Trainer:
         data        arrays (X, y), a Dataset of such pairs, or a DataLoader; with more than two parts all but the last are inputs
         epochs      how often to go through the data
         validation  data to measure the model on after each epoch, without learning from it
-        batch_size  samples in a batch, where data is no loader
-        shuffle     draw a new order for each epoch, where data is no loader
+        batch_size  samples in a batch, by default 32; a loader has its own
+        shuffle     draw a new order for each epoch, by default yes; a loader has its own
         generator   numpy.random.Generator for the order; None takes the default one (`nn.manual_seed`)
         progress    None: a bar on a terminal or in a notebook, a line an epoch in a file; "bar", "lines"; False: nothing
         resume      file of a Checkpoint to go on from, until there are `epochs` in all; True: that of the Checkpoint callback,
@@ -168,14 +174,13 @@ class Trainer:
     # ------------------------------------------------------------------------------------------- around the loop
 
     def _prepare(
-        self, data: Any, epochs: int, validation: Any, batch_size: int, shuffle: bool, generator: Any, resume: Any
+        self, data: Any, epochs: int, validation: Any, batch_size: int | None, shuffle: bool | None, generator: Any, resume: Any
     ) -> dict[str, Any] | None:
         """Check what `fit` was given; return the saved state to go on from, or None."""
-        if np.ndim(epochs):
-            raise TypeError("fit: expected inputs and targets as one tuple: fit((X, y), epochs)")
         epochs = checked_count(epochs, "fit: epochs", 0)
-        loader = as_batches("fit", data, batch_size, shuffle, generator)
-        checks = None if validation is None else as_batches("fit: validation", validation, batch_size, shuffle=False)
+        loader = as_batches("fit", data, batch_size, shuffle, generator, mixed=True)
+        size = batch_size if isinstance(validation, (tuple, Dataset, IterableDataset)) else None
+        checks = None if validation is None else as_batches("fit: validation", validation, size)
         if resume is True:
             paths = [callback.path for callback in self.callbacks if isinstance(callback, Checkpoint)]
             if not paths:
@@ -203,6 +208,7 @@ class Trainer:
             yield
         except BaseException as error:
             self.error = error
+            blame(self, error)
             if self.inside:
                 of = f" of {self.batches}" if self.batches is not None else ""
                 error.add_note(f"in Trainer.fit, epoch {self.epoch} of {self.epochs}, batch {self.batch}{of}")
@@ -210,7 +216,7 @@ class Trainer:
         finally:
             if hasattr(self._source, "close"):  # ends the workers of a loader
                 self._source.close()
-            self._source = None
+            self._source = self.samples = None
             for module, training in modes:
                 module.training = training
             try:
@@ -236,6 +242,7 @@ class Trainer:
             weights = [self.totals.weight_of(checked(batch)) for batch in group]
             for place, batch in enumerate(group):
                 self.batch += 1
+                self.samples = batch
                 self.step_begins, self.step_ends = place == 0, place == len(group) - 1
                 self._weight = weights[place]
                 alone = len(group) == 1 or self.totals.losses_are_sums
@@ -248,6 +255,9 @@ class Trainer:
     def _count(self, prediction: Any, target: Any, loss: float) -> None:
         """Take a batch into the numbers of the epoch; before the step, which may write what was predicted."""
         self.loss_value = loss
+        if loss - loss != 0 and not self._warned:  # nan or infinite
+            self._warned = True
+            warn_of_loss(self)
         self.totals.add(loss, self._weight, prediction, target)
 
     def _end_epoch(self, epoch: int) -> None:
@@ -264,7 +274,9 @@ class Trainer:
         self.row = {**numbers, **self.row}
         self.history.append(epoch, self.row)
         self.inside = False
-        self._tell("on_epoch_end")
+        for listener in self._listeners["on_epoch_end"]:
+            listener(self)
+            self.history.amend(self.row)  # at once: the next one may write the history to a file
 
     def _tell(self, event: str) -> None:
         for listener in self._listeners[event]:
@@ -286,13 +298,14 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------- using the model
 
-    def evaluate(self, data: Any, batch_size: int = 32) -> dict[str, float]:
+    @says_how
+    def evaluate(self, data: Any, batch_size: int | None = None) -> dict[str, float]:
         """Return the mean loss over all samples, and every metric, by name; nothing is learned.
 
         data        arrays (X, y), a Dataset, or a DataLoader
-        batch_size  samples in a batch, where data is no loader
+        batch_size  samples in a batch, by default 32; a loader has its own
         """
-        return self._measured(as_batches("evaluate", self._apart(data), batch_size, shuffle=False))
+        return self._measured(as_batches("evaluate", self._apart(data), batch_size))
 
     def _measured(self, batches: Any) -> dict[str, float]:
         totals = self._totals()
@@ -305,19 +318,22 @@ class Trainer:
             raise ValueError("evaluate: there is no batch in the data")
         return totals.result()
 
-    def predict(self, x: Any, batch_size: int = 32) -> Any:
+    @says_how
+    def predict(self, x: Any, batch_size: int | None = None) -> Any:
         """Return the outputs of the model as one array, in the order of the samples; of several outputs as a tuple of arrays.
 
         x           an array, or a tuple of arrays where the model has several inputs; or a Dataset or DataLoader, of whose
                     batches the last part, the target, is left out
-        batch_size  samples in a batch, where x is no loader
+        batch_size  samples in a batch, by default 32; a loader has its own
         """
         is_arrays = isinstance(x, (tuple, np.ndarray, Tensor))
-        batches = as_batches("predict", self._apart(x), batch_size, shuffle=False, targets=False)
+        batches = as_batches("predict", self._apart(x), batch_size, targets=False)
         with self._evaluating():
             outputs = [copied(self.model(*inputs_of(batch, targets=not is_arrays))) for batch in batches]
         if not outputs:
             raise ValueError("predict: there is no batch in the data")
+        if outputs[0] is None:
+            raise TypeError(f"predict: {no_output(self.model)}")
         return joined(outputs)
 
     def _apart(self, data: Any) -> Any:
@@ -334,6 +350,9 @@ class Trainer:
                 module.training = False
             with no_grad():
                 yield
+        except BaseException as error:
+            blame(self, error)
+            raise
         finally:
             for module, training in modes:
                 module.training = training
@@ -354,8 +373,8 @@ class Trainer:
         end: float = 10.0,
         steps: int = 100,
         *,
-        batch_size: int = 32,
-        shuffle: bool = True,
+        batch_size: int | None = None,
+        shuffle: bool | None = None,
         generator: np.random.Generator | None = None,
         smoothing: float = 0.9,
         diverged: float = 4.0,
@@ -380,7 +399,7 @@ class Trainer:
             raise ValueError(f"find_lr: expected 0 < start < end, got {start!r} and {end!r}")
         if not 0 <= smoothing < 1 or not diverged > 1:
             raise ValueError(f"find_lr: expected 0 <= smoothing < 1 and diverged > 1, got {smoothing!r} and {diverged!r}")
-        batches = as_batches("find_lr", data, batch_size, shuffle, generator)
+        batches = as_batches("find_lr", data, batch_size, shuffle, generator, mixed=True)
         steps = checked_count(steps, "find_lr: steps", 3)
         return range_test(self.model, self.loss, self.optimizer, batches, start, end, steps, smoothing, diverged)
 

@@ -108,7 +108,7 @@ halves = np.frompyfunc(lambda v: v / 2, 1, 1)
     [
         (lambda x: np.linalg.inv(x[:, :2]), r"np.linalg.inv has no derivative; declare one with autodiff.elementwise or"),
         (lambda x: np.fft.fft(x), r"np.fft.fft has no derivative"),
-        (lambda x: np.unique(x), r"np.unique has no derivative: it looks at values alone, .* numpy\(\) or detach\(\)"),
+        (lambda x: np.unique(x), r"np.unique has no derivative: it looks at values alone; .* numpy\(\) or detach\(\)"),
         (lambda x: np.histogram(x), r"np.histogram has no derivative: it looks"),
         (lambda x: np.save("nowhere", x), r"np.save has no derivative: it looks"),
         (lambda x: np.savez("nowhere", x=x), r"np.savez has no derivative: it looks"),

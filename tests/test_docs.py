@@ -37,6 +37,7 @@ PAGES = [ROOT / "README.md", *(page for page in sorted(DOCS.rglob("*.md")) if "_
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 RUN, SHOWN = {"python", "pycon"}, {"console", "text"}
 DIRECTIVES = {"{eval-rst}", "{literalinclude}", "{toctree}"}
+EXTRAS = {"sklearn"}  # what a page may import that need not be installed: in its last section, where the test then ends
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,13 @@ def run(page: Path) -> dict[str, Any]:
     for block in blocks(page):
         if block.language == "python":
             # The empty lines before it make line numbers in a traceback those of the page.
-            exec(compile("\n" * (block.line - 1) + block.text, called(page), "exec"), namespace)
+            code = compile("\n" * (block.line - 1) + block.text, called(page), "exec")
+            try:
+                exec(code, namespace)
+            except ModuleNotFoundError as error:
+                if error.name not in EXTRAS:
+                    raise
+                pytest.skip(f"{called(page)} ran to line {block.line}; from there on it needs {error.name}")
         elif block.language == "pycon":
             session = doctest.DocTestParser().get_doctest(block.text, namespace, called(page), called(page), block.line - 1)
             session.globs = namespace  # the parser makes a copy; the blocks of a page share one namespace

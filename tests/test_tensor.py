@@ -309,7 +309,7 @@ def test_float_of_a_tracked_tensor_warns_once_a_line_and_points_at_the_caller() 
             assert math.sin(x) == math.sin(2.0)
         float(x)  # another accident is another warning
     assert [Path(warning.filename).name for warning in seen] == ["test_tensor.py"] * 2
-    text = r"float\(\) of a tracked Tensor 'speed' of shape \(\) leaves the graph.*np\.sin\(t\), autodiff\.stack.*item\(\).*numpy\(\)"
+    text = r"float\(\) of a tracked Tensor 'speed' of shape \(\) leaves the graph.*np\.sin\(t\), .*\.stack.*item\(\).*numpy\(\)"
     assert all(re.match(text, str(warning.message)) for warning in seen)
     with pytest.warns(UserWarning, match=r"int\(\) of a tracked"):
         int(x)
@@ -328,11 +328,11 @@ def test_numpys_assignment_of_a_tracked_number_to_an_element_warns() -> None:
 def test_an_attribute_of_pytorch_is_told_its_name_here() -> None:
     x = Tensor([1.0, 2.0])
     hints = {
-        "view": "reshape", "unsqueeze": "expand_dims", "add_": r"x \+= y", "exp": r"np\.exp\(x\)", "data": "numpy", "cuda": "device",
-        "to": "astype", "clamp": "clip", "masked_fill": "where", "mm": "x @ y", "bmm": "x @ y", "mul": r"x \* y", "add": r"x \+ y",
-        "sub": "x - y", "div": "x / y", "expand": "broadcast_to", "gather": "take_along_axis", "contiguous": "itself", "type": "dtype",
-        "double": "float64", "half": "float16", "long": "int64", "new_zeros": "zeros", "permute": "transpose", "t": "T", "norm": "norm",
-        "softmax": "nn", "zero_": "no_grad", "unbind": "unstack", "topk": "argsort", "item_": "in-place",
+        "view": "reshape", "unsqueeze": "expand_dims", "add_": r"x \+= y", "exp": r"np\.exp\(x\)", "data": "numpy",
+        "cuda": "device", "to": "astype", "clamp": "clip", "masked_fill": "where", "mm": "x @ y", "bmm": "x @ y",
+        "mul": r"x \* y", "add": r"x \+ y", "sub": "x - y", "div": "x / y", "expand": "broadcast_to", "gather": "take_along_axis", "contiguous": "itself",
+        "type": "dtype", "double": "float64", "half": "float16", "long": "int64", "new_zeros": "zeros", "permute": "transpose",
+        "t": "T", "norm": "norm", "softmax": "nn", "zero_": "no_grad", "unbind": "unstack", "topk": "argsort", "item_": "in-place",
     }  # fmt: skip
     for name, hint in hints.items():
         with pytest.raises(AttributeError, match=f"a Tensor has no attribute '{name}'; here it is .*{hint}"):

@@ -5,9 +5,10 @@ from .callback import Callback
 from .checkpoints import Checkpoint, ModelCheckpoint
 from .gradients import GradientClipping
 from .logs import CSVLogger, TensorBoard
+from .not_finite import TerminateOnNaN
 from .overfitting import OverfitOneBatch
 from .schedule import LRScheduler
-from .stopping import EarlyStopping, TerminateOnNaN
+from .stopping import EarlyStopping
 
 __all__ = [
     "EMA",

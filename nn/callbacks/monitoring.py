@@ -70,7 +70,7 @@ class Monitor:
     def value(self, trainer: Trainer) -> float:
         """Return the number of this epoch; raises ValueError where there is none."""
         if self.column in trainer.row:
-            return trainer.row[self.column]
+            return float(trainer.row[self.column])
         cure = "; give fit(validation=...)" if self.column.startswith("val_") and not trainer.validated else ""
         raise ValueError(f"{self.owner}: there is no {self.column!r} to watch; there are: {', '.join(trainer.row)}{cure}")
 

@@ -1,13 +1,9 @@
-"""When to stop: when it gets no better, or when it has gone wrong."""
+"""When to stop: when it gets no better."""
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from .callback import Callback
 from .monitoring import Monitor, checked_count
@@ -82,37 +78,3 @@ class EarlyStopping(Callback):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         self._monitor.load_state_dict(state_dict)
         self.waited, self._weights = state_dict["waited"], state_dict["weights"]
-
-
-class TerminateOnNaN(Callback):
-    """Stops before the step at which the loss or a gradient is not finite, and says where that was.
-
-    gradients  look at all gradients too, not only at the loss
-
-    The weights are those before the step, so still finite. The reason is in `history.stopped`, and a RuntimeWarning.
-    """
-
-    order = -10  # before clipping, which would make all gradients nan
-
-    def __init__(self, gradients: bool = True):
-        self.gradients = gradients
-
-    def on_backward_end(self, trainer: Trainer) -> None:
-        culprit = None
-        if not math.isfinite(trainer.loss_value):
-            culprit = f"the loss is {trainer.loss_value}"
-        elif self.gradients:
-            culprit = _bad_gradient(trainer)
-        if culprit is not None:
-            weights = [name for name, p in trainer.model.named_parameters() if not np.isfinite(p._data).all()]
-            more = f"; '{weights[0]}' is not finite already" if weights else ""
-            reason = f"{culprit} in epoch {trainer.epoch}, batch {trainer.batch}{more}"
-            trainer.stop(reason)
-            warnings.warn(f"TerminateOnNaN: {reason}; training ends, and the step is not taken", RuntimeWarning, stacklevel=2)
-
-
-def _bad_gradient(trainer: Trainer) -> str | None:
-    for name, parameter in trainer.model.named_parameters():
-        if parameter._grad is not None and not np.isfinite(parameter._grad._data).all():
-            return f"the gradient of '{name}' is not finite"
-    return None

@@ -20,7 +20,7 @@ import numpy as np
 from autodiff import Tensor
 from autodiff.memory import log_write, memory_of
 
-BLOCK = 32768  # elements: 128 kB of float32, so a block of each array fits the second-level cache
+BLOCK = 65536  # elements: 256 kB of float32, so that what a step reads several times stays in the cache; NumPy's calls cost little
 
 Kept = dict[str, np.ndarray | float]  # the optimizer's arrays and numbers for a parameter, by name
 Saved = tuple[int, Kept]  # how many steps it has had, and these

@@ -17,32 +17,51 @@ from autodiff import Tensor
 from ..data import DataLoader, Dataset, IterableDataset
 
 
-def as_batches(what: str, data: Any, batch_size: int, shuffle: bool, generator: Any = None, targets: bool = True) -> Any:
+def as_batches(
+    what: str,
+    data: Any,
+    batch_size: int | None,
+    shuffle: bool | None = None,
+    generator: Any = None,
+    *,
+    mixed: bool = False,
+    targets: bool = True,
+) -> Any:
     """Return something that yields batches, once through for each `for`.
 
-    what     who asks, for messages
-    targets  whether a batch must have a target
+    what        who asks, for messages
+    batch_size  samples in a batch; None is 32, and all that goes with a loader, which makes batches of its own size
+    shuffle     draw a new order for each epoch; None is `mixed`, and all that goes with a loader, which has an order of its own
+    targets     whether a batch must have a target
 
     Raises TypeError and ValueError, naming the cure, for what cannot be cut into batches.
     """
+    size, mixed = 32 if batch_size is None else batch_size, mixed if shuffle is None else shuffle
     if isinstance(data, DataLoader):
         loader = data
+        for name, value in (("batch_size", batch_size), ("shuffle", shuffle)):
+            if value is not None:
+                raise ValueError(f"{what}: a DataLoader makes its own batches; give {name} there: DataLoader(..., {name}={value!r})")
         if generator is not None:
             raise ValueError(f"{what}: a DataLoader draws with its own generator; give it there: DataLoader(..., generator=...)")
     elif isinstance(data, (np.ndarray, Tensor)) or (isinstance(data, tuple) and len(data) < 2):
         if targets:
             raise TypeError(f"{what}: expected inputs and targets as a tuple (X, y), got only one array; to learn the input "
                             "itself (an autoencoder) give (X, X)")  # fmt: skip
-        loader = DataLoader(data, batch_size, shuffle=shuffle, generator=generator)
+        loader = DataLoader(data, size, shuffle=mixed, generator=generator)
     elif isinstance(data, list):
         raise TypeError(f"{what}: data is a list; give arrays as a tuple (X, y), samples as a Dataset")
     elif isinstance(data, IterableDataset):
-        loader = DataLoader(data, batch_size, generator=generator)  # it decides its own order
+        if shuffle:
+            raise ValueError(f"{what}: an IterableDataset decides its own order; leave out shuffle=True")
+        loader = DataLoader(data, size, generator=generator)  # it decides its own order
     elif isinstance(data, tuple) or (isinstance(data, Dataset) and not isinstance(data, (str, bytes, dict))):
-        loader = DataLoader(data, batch_size, shuffle=shuffle, generator=generator)
+        loader = DataLoader(data, size, shuffle=mixed, generator=generator)
     elif isinstance(data, Iterator):
         raise TypeError(f"{what}: a {type(data).__name__} can be gone through only once; give an object whose __iter__ begins anew")
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict, os.PathLike)):
+        if batch_size is not None:
+            raise ValueError(f"{what}: a {type(data).__name__} makes its own batches; leave out batch_size, or give a Dataset")
         return data
     else:
         cure = "; split the data with nn.data.random_split" if isinstance(data, float) else ""

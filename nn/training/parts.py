@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from autodiff import Tensor
+
 from .. import optim
-from ..callbacks.callback import Callback
+from ..callbacks.callback import Callback, check_events
 from ..module import Module
 
 
@@ -66,4 +68,45 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
         if not isinstance(callback, Callback):
             cure = "; wrap it: nn.callbacks.LRScheduler(...)" if hasattr(callback, "step") else ""
             raise TypeError(f"Trainer: a callback must be a nn.callbacks.Callback, got {type(callback).__name__}{cure}")
+        check_events(callback, vars(callback), type(callback).__name__)
     return result
+
+
+def no_output(model: Module) -> str:
+    return f"the model {type(model).__name__} returned None; its forward seems to have no `return`"
+
+
+def blame(trainer: Any, error: BaseException) -> None:
+    """Add to an error of a training which part of it is to blame, where what the loop had at hand tells that."""
+    place = error.__traceback__
+    found = None
+    while place is not None:
+        if place.tb_frame.f_globals.get("__name__") == type(trainer).__module__:
+            found = place  # the innermost one
+        place = place.tb_next
+    if found is not None and isinstance(error, Exception):
+        note = _complaint(trainer, error, found.tb_frame.f_locals)
+        if note is not None and note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+
+def _complaint(trainer: Any, error: Exception, at_hand: Any) -> str | None:
+    prediction, loss = at_hand.get("prediction", trainer), at_hand.get("loss", trainer)  # a trainer is neither
+    if prediction is None:
+        return no_output(trainer.model)
+    if isinstance(at_hand.get("x"), tuple) and len(at_hand["x"]) > 1 and isinstance(error, TypeError):
+        return f"predict takes inputs only, and each of the {len(at_hand['x'])} arrays was one; without the targets: predict(X)"
+    if loss is trainer:
+        return None
+    name = getattr(trainer.loss, "__name__", type(trainer.loss).__name__)
+    if not isinstance(loss, Tensor):
+        return (f"the loss {name} returned a {type(loss).__name__}; it must return a Tensor of one number, computed from the "
+                "prediction by operations on Tensors: without float(), .item() and .numpy()")  # fmt: skip
+    if loss.requires_grad:
+        return None
+    count = sum(1 for _ in trainer.model.parameters())
+    if not any(p.requires_grad for p in trainer.model.parameters()):
+        return (f"all {count} parameters of the model are frozen (requires_grad=False), so there is nothing to learn"
+                if count else "the model has no parameters, so there is nothing to learn")  # fmt: skip
+    part = f"the loss {name}" if getattr(prediction, "requires_grad", False) else f"the model {type(trainer.model).__name__}"
+    return f"what {part} returned does not depend on the parameters: somewhere in it is .detach(), .numpy() or no_grad()"

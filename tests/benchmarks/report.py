@@ -185,7 +185,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _rounds(measurements: Sequence[Measurement]) -> dict[str, str]:
-    rounds: dict[str, list[str]] = {}
+    rounds: dict[str, dict[int | None, str]] = {}
     for found in measurements:
-        rounds.setdefault(found.row, []).append(str(len(found.samples[OURS.key])))
-    return {row: "/".join(counts) for row, counts in rounds.items()}
+        rounds.setdefault(found.row, {})[found.threads] = str(len(found.samples[OURS.key]))
+    return {row: "/".join(counts.values()) for row, counts in rounds.items()}

@@ -42,7 +42,9 @@ def mlp() -> nn.Sequential:
 
 
 @pytest.mark.parametrize(
-    "make", [mlp, lambda: Tied().double(), lambda: Held(), lambda: weight_norm(nn.Linear(3, 2)).double()], ids=["mlp", "tied", "held", "normed"]
+    "make",
+    [mlp, lambda: Tied().double(), lambda: Held(), lambda: weight_norm(nn.Linear(3, 2)).double()],
+    ids=["mlp", "tied", "held", "normed"],
 )
 def test_all_gradients_of_a_model_are_checked(make: Any) -> None:
     model = make()
@@ -62,7 +64,7 @@ def test_a_wrong_gradient_in_a_model_is_found() -> None:
             return wrong(x)
 
     model = nn.Sequential(nn.Linear(3, 2), Wrong()).double()
-    with pytest.raises(AssertionError, match="argument 0 .*analytic"):
+    with pytest.raises(AssertionError, match=r"argument 0 .*analytic"):
         check_grads(lambda w: functional_call(model, {"0.weight": w}, X), model[0].weight)
     with pytest.raises(ValueError, match=r"it uses the Tensor that was given .*functional_call"):
         check_grads(lambda *p: model(X).sum(), *model.parameters())
@@ -110,7 +112,7 @@ def test_tied_parameters_stay_tied() -> None:
 def test_the_module_is_as_before_after_an_error() -> None:
     model = mlp()
     before, keys = dict(model.named_parameters()), list(model[0].__dict__)
-    with pytest.raises(ValueError, match="matmul|linear"):
+    with pytest.raises(ValueError, match=r"matmul|linear"):
         functional_call(model, {"0.weight": Tensor(np.ones((4, 3))), "0.bias": Tensor(np.ones(4))}, np.ones((4, 7)))
     after = dict(model.named_parameters())
     assert all(after[name] is before[name] for name in before)
@@ -173,7 +175,8 @@ def test_a_function_is_no_module() -> None:
 
 def test_pytorch_agrees() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    ours, theirs = mlp(), torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.LayerNorm(4), torch.nn.Linear(4, 2)).double()
+    ours, layers = mlp(), torch.nn
+    theirs = layers.Sequential(layers.Linear(3, 4), layers.Tanh(), layers.LayerNorm(4), layers.Linear(4, 2)).double()
     rng = np.random.default_rng(1)
     given = {name: rng.normal(size=p.shape) for name, p in ours.named_parameters()}
     inputs = {name: torch.tensor(value, requires_grad=True) for name, value in given.items()}

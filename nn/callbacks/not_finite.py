@@ -1,0 +1,86 @@
+"""nan and infinities in a training: where they came from, and the callback that stops before they reach the weights."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autodiff import Tensor
+
+from .callback import Callback
+
+if TYPE_CHECKING:
+    from ..trainer import Trainer
+
+
+class TerminateOnNaN(Callback):
+    """Stops before the step at which the loss or a gradient is not finite, and says where that was, and what held nan already.
+
+    gradients  look at all gradients too, not only at the loss
+
+    The weights are those before the step, so still finite. The reason is in `history.stopped`, and a RuntimeWarning.
+    """
+
+    order = -10  # before clipping, which would make all gradients nan
+
+    def __init__(self, gradients: bool = True):
+        self.gradients = gradients
+
+    def on_backward_end(self, trainer: Trainer) -> None:
+        culprit = None
+        if not math.isfinite(trainer.loss_value):
+            culprit = f"the loss is {trainer.loss_value}"
+        elif self.gradients:
+            culprit = _bad_gradient(trainer)
+        if culprit is not None:
+            reason = f"{culprit} in epoch {trainer.epoch}, batch {trainer.batch}; {_origin(trainer)}"
+            trainer.stop(reason)
+            warnings.warn(f"TerminateOnNaN: {reason}; training ends, and the step is not taken", RuntimeWarning, stacklevel=2)
+
+
+def warn_of_loss(trainer: Trainer) -> None:
+    """Warn that the loss of this batch is not finite, and say what held nan already; not where TerminateOnNaN will say it."""
+    if any(isinstance(callback, TerminateOnNaN) for callback in trainer.callbacks):
+        return
+    of = f" of {trainer.batches}" if trainer.batches is not None else ""
+    warnings.warn(
+        f"fit: the loss is {trainer.loss_value} in epoch {trainer.epoch}, batch {trainer.batch}{of}; {_origin(trainer)}. "
+        "nn.callbacks.TerminateOnNaN() stops there, before the weights are spoiled",
+        RuntimeWarning,
+        stacklevel=5,  # the line that called fit
+    )
+
+
+def _origin(trainer: Trainer) -> str:
+    """Return what of the batch or the weights is not finite; else that all of these are."""
+    *inputs, target = trainer.samples
+    for name, part in (("inputs", inputs), ("target", target)):
+        if found := _not_finite(part):
+            return f"the {name} of this batch held {found} already: look at the data"
+    for name, parameter in trainer.model.named_parameters():
+        if found := _not_finite(parameter):
+            return f"the inputs are finite, but '{name}' holds {found} already: an earlier step was too large, or its gradient nan"
+    return "inputs and weights are finite, so it arose in the model or the loss: log(0), a division by 0, or numbers grown too large"
+
+
+def _not_finite(value: Any) -> str | None:
+    """Return "nan" or "inf" where a number among these arrays is that, else None."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (tuple, list)):
+        return next((found for part in value if (found := _not_finite(part))), None)
+    array = value._data if isinstance(value, Tensor) else np.asarray(value)
+    if array.dtype.kind not in "fc" or np.isfinite(array).all():
+        return None
+    return "nan" if np.isnan(array).any() else "inf"
+
+
+def _bad_gradient(trainer: Trainer) -> str | None:
+    for name, parameter in trainer.model.named_parameters():
+        if parameter._grad is not None and not np.isfinite(parameter._grad._data).all():
+            return f"the gradient of '{name}' is not finite"
+    return None

@@ -150,7 +150,8 @@ class ParameterDict(_Parameters):
         """Return the parameter of a name, which is made of `default` where there is none."""
         if key not in self:
             self[key] = default
-        return self[key]
+        value: Parameter = self[key]
+        return value
 
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add parameters; those of a name that is there already are replaced."""
@@ -159,7 +160,7 @@ class ParameterDict(_Parameters):
 
     def pop(self, key: str) -> Parameter:
         """Remove the parameter of a name and return it."""
-        value = self[key]
+        value: Parameter = self[key]
         del self[key]
         return value
 

@@ -1,4 +1,4 @@
-"""How a training shows itself: a bar on a terminal or in a notebook, a line for each epoch in a file, or not at all."""
+"""How a training shows itself: a table and a bar on a terminal or in a notebook, a line an epoch in a file, or not at all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 _INTERVAL = 0.1  # seconds between two updates of a bar
+_EVERY_LINE = 50  # of so many epochs each has its line; of more, those that do not come faster than the bar is drawn
 
 
 def shown(progress: bool | str | None) -> list[Callback]:
@@ -61,7 +62,7 @@ def _tqdm(notebook: bool) -> Any:
 
 def numbers(row: dict[str, float]) -> str:
     """Return a row of the history as text."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in row.items())
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in row.items())
 
 
 class Lines(Callback):
@@ -91,9 +92,9 @@ class Lines(Callback):
 
 
 class Bar(Callback):
-    """One bar for the whole training: the epoch, how far it is, the running loss, and what validation said last.
+    """A table with a line for each finished epoch, which stays, and under it one bar: epoch, time left, the running loss.
 
-    It is drawn at most ten times a second, however fast batches and epochs come.
+    The bar is drawn at most ten times a second, however fast batches and epochs come.
     """
 
     order = 2000
@@ -102,8 +103,9 @@ class Bar(Callback):
         self.stream, self.notebook = stream, notebook
         self._bar: Any = None
         self._done = 0
-        self._last = 0.0
-        self._validation = ""
+        self._last = self._line = self._start = 0.0
+        self._columns: list[str] = []
+        self._waiting: tuple[int, dict[str, float], float] | None = None  # an epoch without its line so far
 
     def on_fit_start(self, trainer: Trainer) -> None:
         kind = _tqdm(self.notebook)
@@ -122,35 +124,83 @@ class Bar(Callback):
             bar_format="{desc} {percentage:3.0f}%|{bar:20}| [{elapsed}<{remaining}{postfix}]",
         )
         self._done, self._last = 0, perf_counter()
+        self._start, self._columns, self._waiting = self._last, [], None
 
     def on_batch_end(self, trainer: Trainer) -> None:
         if trainer.batches is not None:
             self._done += 1
         now = perf_counter()
         if now - self._last >= _INTERVAL:
-            self._show(trainer, f"loss {trainer.totals.mean_loss:.4g}" + self._validation, now)
+            self._show(trainer, now)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         if trainer.batches is None:
             self._done += 1
-        validation = numbers({name: value for name, value in trainer.row.items() if name.startswith("val_")})
-        self._validation = f", {validation}" if validation else ""
         now = perf_counter()
+        self._waiting = trainer.epoch, trainer.row, now - self._start
+        self._start = now
+        if trainer.epochs <= _EVERY_LINE or now - self._line >= _INTERVAL:
+            self._line = now
+            self._tabulate(trainer)
         if now - self._last >= _INTERVAL:
-            self._show(trainer, numbers(trainer.row), now)
+            self._show(trainer, now)
 
-    def _show(self, trainer: Trainer, text: str, now: float) -> None:
-        self._bar.set_description_str(f"epoch {trainer.epoch}/{trainer.epochs}", refresh=False)
-        self._bar.set_postfix_str(text, refresh=False)
+    def _tabulate(self, trainer: Trainer) -> None:
+        """Write the line of the epoch that has none so far, above the bar."""
+        if self._waiting is None:
+            return
+        (epoch, row, seconds), self._waiting = self._waiting, None
+        last = str(trainer.epochs)
+        first = max(len("epoch"), 2 * len(last) + 1)
+        widths = _widths(list(row), _columns_of_terminal(self._bar) - first - len("  1234.5 s"))
+        lines = []
+        if list(row) != self._columns:
+            self._columns = list(row)
+            names = [name if len(name) <= width else name[: width - 1] + "." for name, width in zip(row, widths)]
+            lines.append(["epoch", *names, "time"])
+        lines.append([f"{epoch:{len(last)}d}/{last}", *map(_cell, row.values()), f"{seconds:.1f} s"])
+        for cells in lines:
+            self._write("  ".join(cell.rjust(width) for cell, width in zip(cells, [first, *widths, 8])))
+
+    def _write(self, line: str) -> None:
+        self._bar.write(line, file=sys.stdout if self.notebook else self.stream)  # above the bar; red in a notebook's stderr
+
+    def _show(self, trainer: Trainer, now: float) -> None:
+        self._label(trainer)
         self._bar.update(self._done)
         self._done, self._last = 0, now
 
+    def _label(self, trainer: Trainer) -> None:
+        self._bar.set_description_str(f"epoch {trainer.epoch}/{trainer.epochs}", refresh=False)
+        self._bar.set_postfix_str(f"loss {trainer.totals.mean_loss:.4g}" if trainer.totals.batches else "", refresh=False)
+
     def on_fit_end(self, trainer: Trainer) -> None:
         if self._bar is not None:
-            self._bar.set_description_str(f"epoch {trainer.epoch}/{trainer.epochs}", refresh=False)
-            self._bar.set_postfix_str(numbers(trainer.history.row()) if len(trainer.history) else "", refresh=False)
+            self._tabulate(trainer)
+            self._label(trainer)
             self._bar.n += self._done
             self._bar.close()
             if trainer.history.stopped:
                 self.stream.write(f"stopped: {trainer.history.stopped}\n")
                 self.stream.flush()
+
+
+def _columns_of_terminal(bar: Any) -> int:
+    """Return how many characters go into a line."""
+    try:
+        return int(bar.ncols or 80)
+    except (TypeError, ValueError, AttributeError):
+        return 80
+
+
+def _widths(names: list[str], room: int) -> list[int]:
+    """Return the widths of a table's columns, of at least 8 characters for a number; long names are cut where room is short."""
+    longest = max((len(name) for name in names), default=0)
+    while longest > 8 and sum(2 + max(8, min(len(name), longest)) for name in names) > room:
+        longest -= 1
+    return [max(8, min(len(name), longest)) for name in names]
+
+
+def _cell(value: float) -> str:
+    text = f"{float(value):.4g}"
+    return text if len(text) <= 8 else f"{float(value):.2e}"

@@ -26,8 +26,8 @@ from .module import Module
 from .progress import shown
 from .training.batches import as_batches, checked, copied, count_of, in_groups, inputs_of, joined
 from .training.evaluation import Totals
-from .training.lr_finder import LRCurve, range_test
 from .training.habits import says_how
+from .training.lr_finder import LRCurve, range_test
 from .training.metrics import metrics_by_name
 from .training.parts import blame, check_parts, checked_callbacks, no_output
 from .training.resuming import named, restore_model, restore_rest, state_of, undone_on_failure

@@ -286,7 +286,8 @@ NAMES = {
         "cat": "autodiff.concatenate", "rand": "rng.random", "randn": "rng.normal", "from_numpy": "autodiff.asarray",
         "relu": "nn.functional.relu", "sigmoid": "nn.functional.sigmoid", "unsqueeze": "autodiff.expand_dims",
         "float32": "np.float32", "save": "nn.save", "load": "nn.load", "manual_seed": "nn.manual_seed",
-        "nn": "import nn", "optim": "nn.optim", "inf": "np.inf", "median": "np.median", "as_tensor": "autodiff.asarray", "no_such_thing": "",
+        "nn": "import nn", "optim": "nn.optim", "inf": "np.inf", "median": "np.median", "as_tensor": "autodiff.asarray",
+        "no_such_thing": "",
     },
     nn: {
         "no_grad": "autodiff.no_grad", "EarlyStopping": "nn.callbacks.EarlyStopping", "Swish": "nn.SiLU", "Adam": "nn.optim.Adam",

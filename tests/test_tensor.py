@@ -330,7 +330,8 @@ def test_an_attribute_of_pytorch_is_told_its_name_here() -> None:
     hints = {
         "view": "reshape", "unsqueeze": "expand_dims", "add_": r"x \+= y", "exp": r"np\.exp\(x\)", "data": "numpy",
         "cuda": "device", "to": "astype", "clamp": "clip", "masked_fill": "where", "mm": "x @ y", "bmm": "x @ y",
-        "mul": r"x \* y", "add": r"x \+ y", "sub": "x - y", "div": "x / y", "expand": "broadcast_to", "gather": "take_along_axis", "contiguous": "itself",
+        "mul": r"x \* y", "add": r"x \+ y", "sub": "x - y", "div": "x / y", "expand": "broadcast_to", "gather": "take_along_axis",
+        "contiguous": "itself",
         "type": "dtype", "double": "float64", "half": "float16", "long": "int64", "new_zeros": "zeros", "permute": "transpose",
         "t": "T", "norm": "norm", "softmax": "nn", "zero_": "no_grad", "unbind": "unstack", "topk": "argsort", "item_": "in-place",
     }  # fmt: skip

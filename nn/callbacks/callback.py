@@ -84,6 +84,14 @@ class Callback:
     def on_fit_end(self, trainer: Trainer) -> None:
         """At the end, also where an error (`trainer.error`) or Ctrl-C ended the training: close here what you opened."""
 
+    def __repr__(self) -> str:
+        """Return the class, and those of its arguments that it keeps under their names as plain values."""
+        code = getattr(type(self).__init__, "__code__", None)
+        names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+        given = [(name, getattr(self, name)) for name in names if hasattr(self, name)]
+        kept = [f"{name}={value!r}" for name, value in given if value is None or isinstance(value, (bool, int, float, str))]
+        return f"{type(self).__name__}({', '.join(kept)})"
+
     def state_dict(self) -> dict[str, Any]:
         """Return what must be known to go on from here, as plain data, arrays and Tensors."""
         return {}

@@ -64,7 +64,7 @@ def _origin(trainer: Trainer) -> str:
     for name, parameter in trainer.model.named_parameters():
         if found := _not_finite(parameter):
             return f"the inputs are finite, but '{name}' holds {found} already: an earlier step was too large, or its gradient nan"
-    return "inputs and weights are finite, so it arose in the model or the loss: log(0), a division by 0, or numbers grown too large"
+    return "inputs and weights are finite, so it arose in the model or the loss: log(0), a division by 0, too large a number"
 
 
 def _not_finite(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class OverfitOneBatch(Callback):
     """Gives the model one and the same batch, again and again: a model that cannot learn it by heart has a mistake in it.
 
-    until  stop as soon as the mean loss of an epoch is at most this
+    until  stop as soon as the mean loss of an epoch is at most this; a UserWarning says where that was never so
 
     The first batch that the data has to offer takes the place of all others, so an epoch is as long as ever.
 
@@ -37,6 +38,16 @@ class OverfitOneBatch(Callback):
         if self.until is not None and trainer.row["loss"] <= self.until:
             self.reached = True
             trainer.stop(f"one batch is learned: the loss is {trainer.row['loss']:.4g}, asked for were {self.until:.4g}")
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if self.until is None or trainer.error is not None or trainer.history.stopped or not len(trainer.history):
+            return
+        warnings.warn(
+            f"OverfitOneBatch: NOT learned: the loss is {trainer.history['loss'][-1]:.4g} > {self.until:.4g} after {trainer.steps} "
+            "steps. With more epochs or another learning rate? Else there is a mistake in model, loss or data",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 class _Repeated:

@@ -89,6 +89,9 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
     def __len__(self) -> int:
         return len(self.tensors[0]._data)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} samples of shapes {', '.join(str(t.shape[1:]) for t in self.tensors)})"
+
     def __getitem__(self, index: Any) -> tuple[Any, ...]:
         sample = tuple([t[index] if t._node is not None else wrap(np.array(t._data[index])) for t in self.tensors])
         return sample if self.transform is self.target_transform is None else self._transformed(sample)
@@ -159,6 +162,9 @@ class Subset(Dataset[T_co]):
     def __len__(self) -> int:
         return len(self.indices)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} of {len(self.dataset)} samples of {type(self.dataset).__name__})"
+
     def __getitem__(self, index: Any) -> T_co:
         chosen = self.indices[index]
         sample = self.dataset[int(chosen) if np.ndim(chosen) == 0 else chosen]
@@ -183,6 +189,9 @@ class ConcatDataset(Dataset[T_co]):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} samples of {len(self.datasets)} data sets)"
 
     def __getitem__(self, index: int) -> T_co:
         count = len(self)

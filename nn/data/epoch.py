@@ -85,14 +85,21 @@ class Fetcher:
 
     def batch(self, first: int, keys: Any) -> Any:
         """Return the batch (or the sample) of these keys, whose first is the `first`-th of the epoch."""
-        if self.reader is not None:
-            return self.reader(keys)
         dataset = self.dataset
+        if self.reader is not None:
+            try:
+                return self.reader(keys)
+            except IndexError as error:
+                error.add_note(f"in reading {described(dataset)} at {_outside(keys, len(dataset))}")
+                raise
+        key: Any = None
         with self.draws as draws:
             try:
                 draws.number = first
                 if not self.batched:
-                    return self.collate(dataset[keys])
+                    key = keys
+                    sample, key = dataset[keys], None
+                    return self.collate(sample)
                 if type(keys) is slice:
                     keys = range(keys.start, keys.stop)
                 elif isinstance(keys, np.ndarray):
@@ -103,9 +110,14 @@ class Fetcher:
                     samples = []
                     for draws.number, key in enumerate(keys, first):
                         samples.append(dataset[key])
+                key = None
                 draws.number = first + _COLLATION
                 return self.collate(samples)
-            except StopIteration as error:
+            except Exception as error:
+                if key is not None:
+                    error.add_note(f"in reading {described(dataset)} at index {key!r}")
+                if not isinstance(error, StopIteration):
+                    raise
                 raise RuntimeError(f"{type(dataset).__name__} raised StopIteration where a sample was asked for") from error
 
     def following(self) -> Any:
@@ -124,3 +136,18 @@ class Fetcher:
                 return END
             draws.number = self._first + self._read - len(samples) + _COLLATION
             return self.collate(samples if self.batched else samples[0])
+
+
+def described(dataset: Any) -> str:
+    """Return a data set's class, and how many samples it says to have."""
+    try:
+        return f"{type(dataset).__name__} of {len(dataset)} samples"
+    except Exception:
+        return type(dataset).__name__
+
+
+def _outside(keys: Any, count: int) -> str:
+    """Return the first of the positions that is beyond a data set of so many samples, else all of them."""
+    positions = np.asarray([] if type(keys) is slice else keys)
+    wrong = positions[(positions < -count) | (positions >= count)] if positions.dtype.kind in "iu" else positions
+    return f"index {wrong[0]}" if wrong.size else f"{keys!r:.80}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from autodiff import Tensor
 
 from ..seeding import generator_or_default
 from .dataset import Dataset, IterableDataset, TensorDataset
-from .epoch import END, Epoch, Fetcher
+from .epoch import END, Epoch, Fetcher, described
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, order_of
 from .workers import Pool
 
@@ -120,6 +121,16 @@ class DataLoader:
             return count
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
+    def __repr__(self) -> str:
+        batches = self.sampler if self._given is None else self._given
+        parts = [described(self.dataset), f"batch_size={self.batch_size}"]
+        parts += [type(batches).__name__] if batches is not None else []
+        parts += ["drop_last=True"] if self.drop_last else []
+        parts += [f"num_workers={self.num_workers}"] if self.num_workers else []
+        with suppress(TypeError):  # of a stream
+            parts.append(f"{len(self)} batches")
+        return f"DataLoader({', '.join(parts)})"
+
     def __iter__(self) -> Iterator[Any]:
         fetcher = Fetcher(*self._source()[:-1])
         if self._resuming and self._epoch is not None:
@@ -152,10 +163,13 @@ class DataLoader:
 
     def _one_by_one(self, epoch: Epoch, fetcher: Fetcher) -> Iterator[Any]:
         fetcher.begin(epoch.seed)
-        read, task = fetcher.reader, epoch.task
+        batch_of, task = fetcher.batch, epoch.task
         for number in range(epoch.position, epoch.count or 0):
-            first, keys = task(number)
-            batch = read(keys) if read is not None else fetcher.batch(first, keys)
+            try:
+                batch = batch_of(*task(number))
+            except IndexError as error:
+                self._blame_sampler(error)
+                raise
             epoch.position = number + 1
             yield batch
         self._finish(epoch)
@@ -186,7 +200,11 @@ class DataLoader:
                 for i in range(min(ahead, len(numbers))):
                     pool.ask(i % workers)
                 for i, number in enumerate(numbers):
-                    batch = pool.take(i % workers, timeout)
+                    try:
+                        batch = pool.take(i % workers, timeout)
+                    except IndexError as error:
+                        self._blame_sampler(error)
+                        raise
                     if i + ahead < len(numbers):
                         pool.ask(i % workers)
                     epoch.position = number + 1
@@ -233,6 +251,12 @@ class DataLoader:
         if self.persistent_workers and kept is None:
             self._pool = pool
         return pool
+
+    def _blame_sampler(self, error: IndexError) -> None:
+        """Add to an error of a position that the data set does not have who asked for it."""
+        if not self._own_order:
+            sampler = self.sampler if self._given is None else self._given
+            error.add_note(f"the position is what the {type(sampler).__name__} gave; was it made for another data set?")
 
     def _finish(self, epoch: Epoch) -> None:
         if self._epoch is epoch:

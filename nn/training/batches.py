@@ -41,7 +41,7 @@ def as_batches(
         loader = data
         for name, value in (("batch_size", batch_size), ("shuffle", shuffle)):
             if value is not None:
-                raise ValueError(f"{what}: a DataLoader makes its own batches; give {name} there: DataLoader(..., {name}={value!r})")
+                raise ValueError(f"{what}: a DataLoader makes its own batches; say it there: DataLoader(..., {name}={value!r})")
         if generator is not None:
             raise ValueError(f"{what}: a DataLoader draws with its own generator; give it there: DataLoader(..., generator=...)")
     elif isinstance(data, (np.ndarray, Tensor)) or (isinstance(data, tuple) and len(data) < 2):

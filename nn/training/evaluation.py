@@ -62,8 +62,13 @@ class Totals:
         if self.metrics:
             predictions, targets = joined(self.predictions), joined(self.targets)
             for name, metric in self.metrics.items():
-                with no_grad():
-                    numbers[name] = _number(metric(predictions, targets), name)
+                try:
+                    with no_grad():
+                        value = metric(predictions, targets)
+                except Exception as error:
+                    error.add_note(_received(name, metric, predictions, targets))
+                    raise
+                numbers[name] = _number(value, name)
         return numbers
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,3 +111,18 @@ def _number(value: Any, name: str) -> float:
     if array.size != 1 or array.dtype.kind not in "biuf":
         raise TypeError(f"the metric {name!r} returned {array.dtype} of shape {array.shape}; a metric of the history is one number")
     return float(array.reshape(()))
+
+
+def _received(name: str, metric: Any, prediction: Any, target: Any) -> str:
+    """Return for an error of a metric which it was and what it was given."""
+    if (getattr(metric, "__module__", None) or "").startswith("sklearn"):
+        cure = ("; scikit-learn takes the target first, and often classes instead of scores: "
+                f"{{'{name}': lambda input, target: {name}(target, input.argmax(1))}}")  # fmt: skip
+    else:
+        cure = ""
+    outputs, targets = _kind(prediction), _kind(target)
+    return f"in the metric {name!r}, which gets all outputs of the model ({outputs}), then all targets ({targets}){cure}"
+
+
+def _kind(value: Any) -> str:
+    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

@@ -40,7 +40,7 @@ _CURES = {
     "n_epochs": "it is called epochs: fit((X, y), epochs=...)",
     "ckpt_path": "it is called resume: fit(data, epochs, resume=path)",
     "initial_epoch": "fit(data, epochs, resume=path) goes on from the file of a nn.callbacks.Checkpoint",
-    "steps_per_epoch": "an epoch goes through the data once; nn.data.RandomSampler(data, num_samples=...) in a DataLoader changes that",
+    "steps_per_epoch": "an epoch goes through all of the data; a DataLoader with RandomSampler(num_samples=...) is different",
     "class_weight": _WEIGHTS,
     "sample_weight": _WEIGHTS,
 }
@@ -69,7 +69,7 @@ def _check_data(name: str, arguments: tuple[Any, ...], options: Mapping[str, Any
     second = arguments[1] if len(arguments) > 1 else options.get("epochs", options.get("batch_size"))
     if not (isinstance(second, (Tensor, np.ndarray, list, tuple)) or (np.ndim(second) and hasattr(second, "__array__"))):
         if len(arguments) > 2 and name == "fit":
-            raise TypeError("fit: only data and epochs are given by position; write the others by name, fit(data, 10, validation=...)")
+            raise TypeError("fit: only data and epochs go by position; the others by name: fit(data, 10, validation=...)")
         return
     if name == "predict":
         raise TypeError("predict: it takes inputs only, and targets are not needed: predict(X)")

@@ -49,6 +49,8 @@ def metrics_by_name(given: Any, loss: Any = None) -> dict[str, Metric]:
 
 
 def _name_of(metric: Any) -> str:
+    while not isinstance(metric, type) and hasattr(metric, "func") and not hasattr(metric, "__name__"):  # functools.partial
+        metric = metric.func
     name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
     if name is None or name == "<lambda>":
         raise ValueError("metrics: a function without a name; give a dict of names to functions")

@@ -79,18 +79,18 @@ def no_output(model: Module) -> str:
 def blame(trainer: Any, error: BaseException) -> None:
     """Add to an error of a training which part of it is to blame, where what the loop had at hand tells that."""
     place = error.__traceback__
-    found = None
+    at_hand: dict[str, Any] = {}
     while place is not None:
-        if place.tb_frame.f_globals.get("__name__") == type(trainer).__module__:
-            found = place  # the innermost one
+        if place.tb_frame.f_globals.get("__name__") == "nn.trainer":
+            at_hand |= place.tb_frame.f_locals
         place = place.tb_next
-    if found is not None and isinstance(error, Exception):
-        note = _complaint(trainer, error, found.tb_frame.f_locals)
+    if isinstance(error, Exception):
+        note = _complaint(trainer, error, at_hand)
         if note is not None and note not in getattr(error, "__notes__", ()):
             error.add_note(note)
 
 
-def _complaint(trainer: Any, error: Exception, at_hand: Any) -> str | None:
+def _complaint(trainer: Any, error: Exception, at_hand: dict[str, Any]) -> str | None:
     prediction, loss = at_hand.get("prediction", trainer), at_hand.get("loss", trainer)  # a trainer is neither
     if prediction is None:
         return no_output(trainer.model)

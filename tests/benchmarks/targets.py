@@ -94,7 +94,7 @@ Target = Faster | AtMostTimes | Under | AsAccurate
 TARGETS: dict[str, tuple[Target, ...]] = {
     **dict.fromkeys((*training.ROWS, *optimizing.ROWS), (Faster("torch", 1.0),)),
     **{
-        name: (Faster("torch", 1.0), Faster("sklearn", 1.5 if row.problem.dtype == "float32" else 1.0), AsAccurate("sklearn"))
+        name: (Faster("torch", 1.0), Faster("sklearn", 1.5), AsAccurate("sklearn"))
         for name, row in fitting.ROWS.items()
     },
     "chain": (Faster("torch", 2.0), Faster("hips", 4.0), Faster("mygrad", 4.0)),

@@ -80,6 +80,7 @@ def train(folder: Path, *, seed: int = 0, halt: int = 0, resume: Any = None, dat
     if data == "loader":
         given = nn.data.DataLoader((X, Y), 8, shuffle=True, generator=np.random.default_rng(seed))
         checks = nn.data.DataLoader((X, Y), 8, shuffle=True, generator=np.random.default_rng(seed + 1))
+        rest = {}
     else:
         checks = nn.data.DataLoader((X, Y), 8, shuffle=True)
     try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 _INTERVAL = 0.1  # seconds between two updates of a bar
-_EVERY_LINE = 50  # of so many epochs each has its line; of more, those that do not come faster than the bar is drawn
+_EVERY_LINE = 50  # of so many epochs each has its line; of more, one for each time that the bar is drawn
 
 
 def shown(progress: bool | str | None) -> list[Callback]:
@@ -94,7 +94,7 @@ class Lines(Callback):
 class Bar(Callback):
     """A table with a line for each finished epoch, which stays, and under it one bar: epoch, time left, the running loss.
 
-    The bar is drawn at most ten times a second, however fast batches and epochs come.
+    Both are drawn at most ten times a second, however fast batches and epochs come.
     """
 
     order = 2000
@@ -103,9 +103,9 @@ class Bar(Callback):
         self.stream, self.notebook = stream, notebook
         self._bar: Any = None
         self._done = 0
-        self._last = self._line = self._start = 0.0
+        self._last = self._start = 0.0
         self._columns: list[str] = []
-        self._waiting: tuple[int, dict[str, float], float] | None = None  # an epoch without its line so far
+        self._waiting: list[tuple[int, dict[str, float], float]] = []  # epochs without their lines so far
 
     def on_fit_start(self, trainer: Trainer) -> None:
         kind = _tqdm(self.notebook)
@@ -124,7 +124,7 @@ class Bar(Callback):
             bar_format="{desc} {percentage:3.0f}%|{bar:20}| [{elapsed}<{remaining}{postfix}]",
         )
         self._done, self._last = 0, perf_counter()
-        self._start, self._columns, self._waiting = self._last, [], None
+        self._start, self._columns, self._waiting = self._last, [], []
 
     def on_batch_end(self, trainer: Trainer) -> None:
         if trainer.batches is not None:
@@ -137,38 +137,36 @@ class Bar(Callback):
         if trainer.batches is None:
             self._done += 1
         now = perf_counter()
-        self._waiting = trainer.epoch, trainer.row, now - self._start
+        if trainer.epochs > _EVERY_LINE:
+            self._waiting.clear()
+        self._waiting.append((trainer.epoch, trainer.row, now - self._start))
         self._start = now
-        if trainer.epochs <= _EVERY_LINE or now - self._line >= _INTERVAL:
-            self._line = now
-            self._tabulate(trainer)
         if now - self._last >= _INTERVAL:
             self._show(trainer, now)
 
-    def _tabulate(self, trainer: Trainer) -> None:
-        """Write the line of the epoch that has none so far, above the bar."""
-        if self._waiting is None:
-            return
-        (epoch, row, seconds), self._waiting = self._waiting, None
-        last = str(trainer.epochs)
+    def _lines(self, last: str) -> list[str]:
+        """Return the lines of the epochs that have none so far, where `last` is the last epoch's number."""
         first = max(len("epoch"), 2 * len(last) + 1)
-        widths = _widths(list(row), _columns_of_terminal(self._bar) - first - len("  1234.5 s"))
         lines = []
-        if list(row) != self._columns:
-            self._columns = list(row)
-            names = [name if len(name) <= width else name[: width - 1] + "." for name, width in zip(row, widths)]
-            lines.append(["epoch", *names, "time"])
-        lines.append([f"{epoch:{len(last)}d}/{last}", *map(_cell, row.values()), f"{seconds:.1f} s"])
-        for cells in lines:
-            self._write("  ".join(cell.rjust(width) for cell, width in zip(cells, [first, *widths, 8])))
-
-    def _write(self, line: str) -> None:
-        self._bar.write(line, file=sys.stdout if self.notebook else self.stream)  # above the bar; red in a notebook's stderr
+        for epoch, row, seconds in self._waiting:
+            widths = _widths(list(row), _columns_of_terminal(self._bar) - first - len("  1234.5 s"))
+            cells = [[f"{epoch:{len(last)}d}/{last}", *map(_cell, row.values()), f"{seconds:.1f} s"]]
+            if list(row) != self._columns:
+                self._columns = list(row)
+                names = [name if len(name) <= width else name[: width - 1] + "." for name, width in zip(row, widths)]
+                cells.insert(0, ["epoch", *names, "time"])
+            lines += ["  ".join(cell.rjust(width) for cell, width in zip(line, [first, *widths, 8])) for line in cells]
+        self._waiting.clear()
+        return lines
 
     def _show(self, trainer: Trainer, now: float) -> None:
-        self._label(trainer)
-        self._bar.update(self._done)
+        self._bar.n += self._done
         self._done, self._last = 0, now
+        self._label(trainer)
+        if self._waiting:  # written above the bar, which is then drawn anew; in a notebook's stderr it would be red
+            self._bar.write("\n".join(self._lines(str(trainer.epochs))), file=sys.stdout if self.notebook else self.stream)
+        else:
+            self._bar.refresh()
 
     def _label(self, trainer: Trainer) -> None:
         self._bar.set_description_str(f"epoch {trainer.epoch}/{trainer.epochs}", refresh=False)
@@ -176,9 +174,7 @@ class Bar(Callback):
 
     def on_fit_end(self, trainer: Trainer) -> None:
         if self._bar is not None:
-            self._tabulate(trainer)
-            self._label(trainer)
-            self._bar.n += self._done
+            self._show(trainer, perf_counter())
             self._bar.close()
             if trainer.history.stopped:
                 self.stream.write(f"stopped: {trainer.history.stopped}\n")

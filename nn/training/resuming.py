@@ -41,7 +41,8 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
 @contextlib.contextmanager
 def undone_on_failure(trainer: Trainer) -> Iterator[None]:
     """Give model, loss and optimizer back what they had, where going on fails: they never have one part of a file."""
-    parts = [part for part in (trainer.model, trainer.loss, trainer.optimizer) if hasattr(part, "load_state_dict")]
+    taking_part: tuple[Any, ...] = (trainer.model, trainer.loss, trainer.optimizer)
+    parts = [part for part in taking_part if hasattr(part, "load_state_dict")]
     before = [(part, copy.deepcopy(part.state_dict())) for part in parts]
     try:
         yield

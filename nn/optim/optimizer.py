@@ -124,7 +124,8 @@ class Optimizer:
 
         closure  computes the loss anew (zero_grad, loss, backward) and returns it; then so does `step`
         """
-        self._stepped = True
+        if not self._stepped:
+            self._stepped = True
         loss = None
         if closure is not None:
             with enable_grad():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 if importlib.util.find_spec("sklearn") is None:
-    collect_ignore = ["nn/sklearn.py"]
+    collect_ignore = ["nn/sklearn.py", "nn/data/small_sets.py"]
 
 
 @pytest.fixture(autouse=True)

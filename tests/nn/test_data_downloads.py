@@ -451,6 +451,7 @@ MEMBERS = ["cifar-10-batches-bin/test_batch.bin"]
         (tar({MEMBERS[0]: b"x" * 3072}), "has 3072 bytes, no multiple of 3073"),
         (tar({MEMBERS[0]: b""}), "has 0 bytes"),
     ],
+    ids=["no archive", "cut off", "another file in it", "a byte too few", "empty"],  # not of the bytes, which hold the time
 )
 def test_a_damaged_archive(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(content)

@@ -417,7 +417,8 @@ def anybody(group: int) -> bool:
 
 def run(program: str, *options: str, interrupt: bool = False) -> subprocess.CompletedProcess[str]:
     head = """
-        import os, sys, time
+        import os, signal, sys, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process begun in the background does without
         import numpy as np
         from nn.data import DataLoader, Dataset
         class Slow(Dataset):

@@ -49,6 +49,24 @@ class SequentialLR(_Combined):
 
     schedulers  of this optimizer, in their order
     milestones  the steps at which the second, third ... begins, each then at its own step 0
+
+    Raises ValueError unless there is one milestone less than schedules. An example, a warm-up, is at `LinearLR`.
+
+    >>> import nn
+    >>> from nn.optim.lr_scheduler import ConstantLR, ExponentialLR
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = SequentialLR(optimizer, [ConstantLR(optimizer, 0.1), ExponentialLR(optimizer, 0.5)], [2])
+    >>> for _ in range(4):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.1
+    0.1
+    1.0
+    0.5
     """
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1):
@@ -80,7 +98,22 @@ class SequentialLR(_Combined):
 class ChainedScheduler(_Combined):
     """Several schedules at once: each multiplies the rate in its turn.
 
-    schedulers  of one optimizer
+    schedulers  of one optimizer, which are stepped in their order
+
+    >>> import nn
+    >>> from nn.optim.lr_scheduler import ConstantLR, ExponentialLR
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = ChainedScheduler([ConstantLR(optimizer, 0.1, 2), ExponentialLR(optimizer, 0.5)])
+    >>> for _ in range(3):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.1
+    0.05
+    0.25
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):

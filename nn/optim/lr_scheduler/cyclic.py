@@ -19,6 +19,22 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     `step(epoch)` takes a fractional epoch, so that the rate can change after each batch.
 
     Source: Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts.
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
+    >>> for _ in range(5):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    1.0
+    0.5
+    1.0
+    0.854
+    0.5
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
@@ -69,6 +85,21 @@ class CyclicLR(LRScheduler):
     cycle_momentum   move the momentum the other way between base_momentum and max_momentum
 
     Source: Smith 2017, Cyclical learning rates for training neural networks.
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = CyclicLR(optimizer, base_lr=0.1, max_lr=0.5, step_size_up=2, cycle_momentum=False)
+    >>> for _ in range(4):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.1
+    0.3
+    0.5
+    0.3
     """
 
     def __init__(
@@ -134,6 +165,21 @@ class OneCycleLR(LRScheduler):
     three_phase       down as long as up, then to the end
 
     Source: Smith and Topin 2018, Super-convergence.
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0, momentum=0.9)
+    >>> schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=5, pct_start=0.4)
+    >>> for _ in range(4):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.04
+    1.0
+    0.75
+    0.25
     """
 
     def __init__(

@@ -39,6 +39,20 @@ class MultiplicativeLR(LRScheduler):
     """The rate times a function of the step, at each step but the first.
 
     lr_lambda  a function from the step's number to a factor, or a list with one for each group
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = MultiplicativeLR(optimizer, lambda step: 1 / (1 + step))
+    >>> for _ in range(3):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    1.0
+    0.5
+    0.167
     """
 
     _goes_on_from_rates = True
@@ -74,9 +88,26 @@ class _Decay(LRScheduler):
 class StepLR(_Decay):
     """The rate times gamma, once in every `step_size` steps.
 
-    >>> from nn import Parameter
-    >>> from nn.optim import SGD
-    >>> schedule = StepLR(SGD([Parameter([1.0])], lr=1.0), step_size=30, gamma=0.1)
+    step_size   a positive whole number
+    gamma       the factor
+    last_epoch  the number of the last step done, to go on from there; -1 begins
+
+    Raises ValueError where step_size is no positive integer.
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = StepLR(optimizer, step_size=2, gamma=0.1)
+    >>> for _ in range(4):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    1.0
+    1.0
+    0.1
+    0.1
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
@@ -88,7 +119,26 @@ class StepLR(_Decay):
 
 
 class MultiStepLR(_Decay):
-    """The rate times gamma at each of the steps in `milestones`; one that is named twice counts twice."""
+    """The rate times gamma at each of the steps in `milestones`; one that is named twice counts twice.
+
+    milestones  numbers of steps, in any order
+    gamma       the factor
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = MultiStepLR(optimizer, milestones=[1, 3], gamma=0.1)
+    >>> for _ in range(4):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    1.0
+    0.1
+    0.1
+    0.01
+    """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1):
         self.milestones, self.gamma = sorted(milestones), gamma
@@ -99,7 +149,27 @@ class MultiStepLR(_Decay):
 
 
 class ConstantLR(_Decay):
-    """The rate times `factor`, until `total_iters` steps are done."""
+    """The rate times `factor`, until `total_iters` steps are done.
+
+    factor       from 0 to 1
+    total_iters  how many steps are made with it
+
+    Raises ValueError where the factor is out of its range.
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> for _ in range(3):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.5
+    0.5
+    1.0
+    """
 
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1):
         if not 0 <= factor <= 1:
@@ -167,7 +237,24 @@ class LinearLR(_Decay):
 
 
 class ExponentialLR(_Decay):
-    """The rate times gamma at each step."""
+    """The rate times gamma at each step.
+
+    gamma  the factor
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = ExponentialLR(optimizer, gamma=0.5)
+    >>> for _ in range(3):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    1.0
+    0.5
+    0.25
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
         self.gamma = gamma
@@ -178,7 +265,27 @@ class ExponentialLR(_Decay):
 
 
 class PolynomialLR(_Decay):
-    """The first rate times (1 - step / total_iters) ** power, which is 0 after `total_iters` steps."""
+    """The first rate times (1 - step / total_iters) ** power, which is 0 after `total_iters` steps.
+
+    total_iters  a positive whole number
+    power        1 is a straight line
+
+    Raises ValueError where total_iters is no positive integer.
+
+    >>> import nn
+    >>> p = nn.Parameter([1.0])
+    >>> optimizer = nn.optim.SGD([p], lr=1.0)
+    >>> schedule = PolynomialLR(optimizer, total_iters=4, power=2.0)
+    >>> for _ in range(3):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     optimizer.zero_grad()
+    ...     p.sum().backward()
+    ...     optimizer.step()
+    ...     schedule.step()
+    1.0
+    0.562
+    0.25
+    """
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
         self.total_iters, self.power = positive_integer("PolynomialLR", "total_iters", total_iters), power
@@ -193,6 +300,9 @@ class PolynomialLR(_Decay):
 
 class CosineAnnealingLR(LRScheduler):
     """From the first rate to eta_min along half a cosine of `T_max` steps, and back in as many.
+
+    T_max    steps of the way down, a positive whole number
+    eta_min  the lowest rate
 
     Source: Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts.
 

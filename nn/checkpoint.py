@@ -52,6 +52,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what `save_checkpoint` wrote: equal data, arrays and Tensors, each in its place.
 
     Raises FileNotFoundError, and ValueError where the file is damaged or no checkpoint.
+
+    >>> import nn, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save_checkpoint({"epoch": 3, "losses": [0.5, 0.25]}, folder + "/run.safetensors")
+    ...     nn.load_checkpoint(folder + "/run.safetensors")
+    {'epoch': 3, 'losses': [0.5, 0.25]}
     """
     import json
 

@@ -54,6 +54,12 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
     The file's first bytes tell which of the two it is. A bfloat16 array becomes float32. Raises FileNotFoundError, and
     ValueError where the file is damaged or holds anything but arrays of numbers.
+
+    >>> import nn, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save({"weight": np.ones((2, 3), np.float32)}, folder + "/weights.npz")
+    ...     load(folder + "/weights.npz")["weight"].shape
+    (2, 3)
     """
     with open(path, "rb") as stream:  # its errors are of the path; those below are of the bytes, and of a dozen classes
         try:

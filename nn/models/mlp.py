@@ -172,17 +172,18 @@ def activation_of(activation: str | Callable[[], Module]) -> Callable[[], Module
 
 def _module_of(make: Callable[[], Module]) -> Module:
     """Return a module of an activation; raise TypeError where `make` is a function of numbers."""
+    cause: TypeError | None = None
     try:
         module = make()
-    except TypeError:
-        module = None
-    if not isinstance(module, Module):
-        name = getattr(make, "__name__", type(make).__name__)
-        raise TypeError(
-            f"MLP: activation {name!r} makes no Module when called without arguments. Give a name such as 'relu', a class such as "
-            "nn.ReLU, or a function that returns a Module; a function of numbers becomes one in a class with a forward"
-        )
-    return module
+        if isinstance(module, Module):
+            return module
+    except TypeError as error:  # a function of numbers misses its argument; or a mistake of the caller's own, which is shown
+        cause = error
+    name = getattr(make, "__name__", type(make).__name__)
+    raise TypeError(
+        f"MLP: activation {name!r} makes no Module when called without arguments. Give a name such as 'relu', a class such as "
+        "nn.ReLU, or a function that returns a Module; a function of numbers becomes one in a class with a forward"
+    ) from cause
 
 
 def _takes_generator(fill: Callable[..., Any]) -> bool:

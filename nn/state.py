@@ -15,11 +15,17 @@ def fitting(value: Any, own: Tensor, name: str) -> np.ndarray:
     """Return a saved value as an array for the tensor `own`, called `name`; raise where shape or dtype do not fit."""
     array = as_array(plain(value), f"load_state_dict: '{name}'")
     if array.shape != own.shape:
-        raise ValueError(f"load_state_dict: '{name}' has shape {array.shape}, the module has {own.shape}; nothing was loaded")
+        raise ValueError(
+            f"load_state_dict: '{name}' has shape {array.shape}, the module has {own.shape}; nothing was loaded. For the others "
+            "alone, leave it out and say strict=False"
+        )
     if not np.can_cast(array.dtype, own.dtype, "same_kind"):
-        raise TypeError(f"load_state_dict: '{name}' has dtype {array.dtype}, the module has {own.dtype}; nothing was loaded")
+        raise TypeError(
+            f"load_state_dict: '{name}' has dtype {array.dtype}, the module has {own.dtype}; nothing was loaded. Make them alike "
+            "with value.astype(...) or module.to(dtype)"
+        )
     if not own._data.flags.writeable:
-        raise ValueError(f"load_state_dict: '{name}' of the module is read-only and cannot be written; nothing was loaded")
+        raise ValueError(f"load_state_dict: '{name}' of the module is read-only; nothing was loaded. Assign a new Parameter first")
     return array.astype(own.dtype, copy=False)
 
 

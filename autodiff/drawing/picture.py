@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..tensor import Tensor
-from .description import Description, describe_graph
+from .describing import describe_graph
+from .description import Description
 from .dot import as_digraph
 from .listing import as_text
 

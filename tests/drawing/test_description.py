@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Tensor
+from autodiff.drawing.describing import describe_graph
 from autodiff.drawing.description import (
     NOT_ARRIVED,
     NOT_COMPUTED,
@@ -21,7 +22,6 @@ from autodiff.drawing.description import (
     TENSOR_GONE,
     Description,
     DrawnNode,
-    describe_graph,
 )  # fmt: skip
 from autodiff.graph import Group, add_group, next_number
 from autodiff.tracing import Statistics

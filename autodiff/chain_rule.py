@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Leaf, Node, Variable, enable_grad, is_grad_enabled, label, wrap
+from .graph import Leaf, Node, Variable, current_mode, enable_grad, innermost, is_grad_enabled, label, listening, wrap
 from .memory import newest_write, written_since
 
 _by_number = attrgetter("number")
@@ -47,6 +47,9 @@ def propagate(
     wanted = None if targets is None else set(targets)
     needed = None if wanted is None else _leading_to(wanted, order)
     _check_unconsumed(order, needed, wanted)
+    mode = current_mode()
+    if mode is not None and mode.trace is not None:
+        mode.trace.walk(order, seeds)
     last_write = newest_write()
     pending: dict[Node, Any] = dict(seeds)
     # Whose pending cotangent is memory of this pass alone, free to be added to in place; never so when that is recorded.
@@ -54,65 +57,122 @@ def propagate(
     arrived: dict[Node, Any] = {}
     ndarray = np.ndarray
     # invalid='raise' reports 0*inf and 0/0, the makings of a false nan; a rule that raises is run again with care.
-    with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
-        for node in order:
-            if needed is not None and node not in needed:
-                continue
-            g = pending.pop(node, None)
-            if g is None:
-                continue
-            notes = node.notes
-            if notes is not None and (notes.hooks or notes.retained is not None or notes.record is not None):
-                g = _attend(node, g, create_graph, store)
-                owned.discard(node)  # a hook may have kept it
-            operation = node.operation
-            if operation is None if wanted is None else node in wanted:
-                arrived[node] = g
-                owned.discard(node)
-                if operation is None or not any(parent in needed for parent in node.parents):  # type: ignore[operator]
-                    continue  # the walk ends here, and leaves what lies beyond as it is
-            if node.number < last_write:
-                _check_unwritten(node)
-            if not operation.plain:
-                if operation.special is None or not _specially(node, g, pending, owned, needed, create_graph):
-                    for parent, d in zip(node.parents, _jointly(node, g, needed, create_graph)):
-                        if parent is not None and d is not None and (needed is None or parent in needed):
-                            add_to(pending, owned, parent, fitted(d, parent, node))
-                if operation.index_only:
+    try:
+        with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
+            for node in order:
+                if needed is not None and node not in needed:
                     continue
-            else:
-                saved = node.saved if not create_graph else operation.as_tensors(node)
-                rules, counts = operation.rules, operation.needs
-                i = -1  # counting by hand: a zip of four costs more than a multiplication
-                for parent in node.parents:
-                    i += 1
-                    if parent is None or (needed is not None and parent not in needed):
+                g = pending.pop(node, None)
+                if g is None:
+                    continue
+                notes = node.notes
+                if notes is not None and (notes.hooks or notes.retained is not None or notes.record is not None):
+                    g = _attend(node, g, create_graph, store)
+                    owned.discard(node)  # a hook may have kept it
+                operation = node.operation
+                if operation is None if wanted is None else node in wanted:
+                    arrived[node] = g
+                    owned.discard(node)
+                    if operation is None or not any(parent in needed for parent in node.parents):  # type: ignore[operator]
+                        continue  # the walk ends here, and leaves what lies beyond as it is
+                if node.number < last_write:
+                    _check_unwritten(node)
+                if not operation.plain or (notes is not None and notes.record is not None):
+                    record = None if notes is None else notes.record
+                    special = operation.special is not None and (record is None or operation.joint is None)
+                    if not special or not _specially(node, g, pending, owned, needed, create_graph):
+                        for position, argument, d in contributions(node, g, needed, create_graph):
+                            if record is not None:
+                                record.note_contribution(position, d, node, g, pending.get(argument))
+                            add_to(pending, owned, argument, d)
+                    if operation.index_only:
                         continue
-                    kept, count = saved[i], counts[i]
-                    try:
-                        d = rules[i](g, kept) if count == 1 else rules[i](g) if count == 0 else rules[i](g, *kept)
-                    except FloatingPointError:
-                        d = _carefully(operation, rules[i], g, (kept,) if counts[i] == 1 else kept)
-                    if type(d) is not ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:
-                        d = fitted(d, parent, node)
-                    so_far = pending.get(parent)
-                    if so_far is None:
-                        pending[parent] = d
-                    elif parent in owned:
+                    if record is not None and not retain_graph:
+                        record.keep(node.saved)
+                else:
+                    saved = node.saved if not create_graph else operation.as_tensors(node)
+                    rules, counts = operation.rules, operation.needs
+                    i = -1  # counting by hand: a zip of four costs more than a multiplication
+                    for parent in node.parents:
+                        i += 1
+                        if parent is None or (needed is not None and parent not in needed):
+                            continue
+                        kept, count = saved[i], counts[i]
                         try:
-                            so_far += d
+                            d = rules[i](g, kept) if count == 1 else rules[i](g) if count == 0 else rules[i](g, *kept)
                         except FloatingPointError:
-                            pending[parent] = so_far  # inf - inf: the nan has been written by the time NumPy says so
-                    else:
-                        try:
-                            pending[parent] = so_far = so_far + d
-                        except FloatingPointError:
-                            pending[parent] = so_far = _quiet_sum(so_far, d)
-                        if type(so_far) is ndarray:
-                            owned.add(parent)
-            if not retain_graph:
-                node.saved = None
+                            d = _carefully(operation, rules[i], g, (kept,) if counts[i] == 1 else kept)
+                        if type(d) is not ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:
+                            d = fitted(d, parent, node)
+                        so_far = pending.get(parent)
+                        if so_far is None:
+                            pending[parent] = d
+                        elif parent in owned:
+                            try:
+                                so_far += d
+                            except FloatingPointError:
+                                pending[parent] = so_far  # inf - inf: the nan has been written by the time NumPy says so
+                        else:
+                            try:
+                                pending[parent] = so_far = so_far + d
+                            except FloatingPointError:
+                                pending[parent] = so_far = _quiet_sum(so_far, d)
+                            if type(so_far) is ndarray:
+                                owned.add(parent)
+                if not retain_graph:
+                    node.saved = None
+    except Exception as error:
+        say_where(error, node, order)
+        raise
     return arrived
+
+
+def contributions(
+    node: Node, g: Any, needed: set[Node] | None = None, create_graph: bool = False
+) -> list[tuple[int, Node, Any]]:
+    """Return what `node` hands on when `g` has arrived at it: (position of the argument, its node, the term of its gradient).
+
+    One operation's share of the chain rule; `propagate` does the same with less ado.
+    """
+    mode = current_mode()
+    if mode is not None and mode.trace is not None and mode.trace.in_rules is not mode.trace:
+        with listening(mode.trace.in_rules):
+            return contributions(node, g, needed, create_graph)
+    operation = node.operation
+    if not operation.plain:
+        found = _jointly(node, g, needed, create_graph)
+    else:
+        found = []
+        saved = node.saved if not create_graph else operation.as_tensors(node)
+        for rule, count, kept, parent in zip(operation.rules, operation.needs, saved, node.parents):
+            if parent is None or rule is None or (needed is not None and parent not in needed):
+                found.append(None)
+                continue
+            arguments = (kept,) if count == 1 else () if count == 0 else kept
+            try:
+                found.append(rule(g, *arguments))
+            except FloatingPointError:
+                found.append(_carefully(operation, rule, g, arguments))
+    return [
+        (position, parent, fitted(d, parent, node))
+        for position, (parent, d) in enumerate(zip(node.parents, found))
+        if parent is not None and d is not None and (needed is None or parent in needed)
+    ]
+
+
+def say_where(error: Exception, node: Node, order: Iterable[Node]) -> None:
+    """Add to `error` at which operation of a backward pass it was raised, in which module, and the caller's line where traced."""
+    if node.operation is None:
+        return
+    group = innermost(order, node)
+    if hasattr(error, "stands_in"):  # an anomaly says for itself where it is
+        if group is not None:
+            error.stands_in(group.name, group.title)
+        return
+    record = None if node.notes is None else node.notes.record
+    if record is not None:
+        record.note_failure(error, node)
+    error.add_note(f"in the backward pass, at operation {describe(node)}" + (f" in {group.name} ({group.title})" if group else ""))
 
 
 class _Nobody(set[Node]):
@@ -170,7 +230,7 @@ def describe(node: Node) -> str:
 
 
 def _check_unwritten(node: Node) -> None:
-    for array in _arrays(node.saved):
+    for array in arrays_in(node.saved):
         what = written_since(array, node.number)
         if what is not None:
             raise RuntimeError(
@@ -179,14 +239,15 @@ def _check_unwritten(node: Node) -> None:
             )
 
 
-def _arrays(saved: Any) -> list[np.ndarray]:
+def arrays_in(saved: Any) -> list[np.ndarray]:
+    """Return the arrays in what a node saved."""
     if isinstance(saved, np.ndarray):
         return [saved]
     if isinstance(saved, dict):
         saved = saved.values()
     elif not isinstance(saved, (tuple, list)):
         return []
-    return [array for part in saved for array in _arrays(part)]
+    return [array for part in saved for array in arrays_in(part)]
 
 
 def _specially(node: Node, *arguments: Any) -> bool:

@@ -28,7 +28,7 @@ from .arguments import as_untracked, failed, operand, operand_of_operator, read_
 from .chain_rule import add_to, propagate
 from .graph import Group, Node, Variable, add_group, current_mode, next_number, wrap
 from .memory import apart, kept
-from .recording import FUNCTIONS, UFUNCS, Operation, apply, apply_sequence, new_node, record, untracked_result
+from .recording import FUNCTIONS, UFUNCS, Operation, apply, apply_sequence, heard, new_node, record, untracked_result
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -358,9 +358,11 @@ def _apply_fused(operation: Operation, args: Sequence[Any]) -> Any:
     try:
         y, context = operation.forward(*raw)
     except Exception as error:
-        raise failed(operation.name, args, error) from None
+        raise heard(trace, operation, args, failed(operation.name, args, error)) from None
     seconds = 0.0 if trace is None else perf_counter() - started
     if not tracked or not (mode is None or mode.recording):
+        if trace is not None:
+            trace.untracked(operation, y, args)
         return untracked_result(y)
     if not isinstance(y, (np.ndarray, tuple, list)):
         y = np.asarray(y)

@@ -11,7 +11,7 @@ import functools
 import inspect
 import itertools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -162,6 +162,17 @@ def add_group(node: Node, group: Group) -> None:
     notes.groups = (*notes.groups, group)
 
 
+def innermost(nodes: Iterable[Node], node: Node, kind: str = "module") -> Group | None:
+    """Return the innermost group of `kind` that `node` was made in, of those that `nodes` know of."""
+    found: Group | None = None
+    for one in nodes:
+        for group in one.notes.groups if one.notes is not None else ():
+            inside = group.first <= node.number <= group.last and group.kind == kind
+            if inside and (found is None or group.first >= found.first):
+                found = group
+    return found
+
+
 def label(node: Node) -> str:
     """Return what to call `node` in a message: the operation's name, or the leaf's own."""
     if isinstance(node, Leaf):
@@ -221,7 +232,11 @@ class _Switch:
 
     def _enter(self, before: Mode | None) -> None:
         _entered.set((self, before, _entered.get()))
-        set_mode(self.recording, None if before is None else before.trace)
+        set_mode(*self._inside(before))
+
+    def _inside(self, before: Mode | None) -> tuple[bool, Any]:
+        """Return whether operations inside are recorded, and the trace that listens."""
+        return self.recording, None if before is None else before.trace
 
     def __exit__(self, *exception: object) -> None:
         entered = _entered.get()

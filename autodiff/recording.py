@@ -250,6 +250,13 @@ def record(
     return outputs_of(node, y)
 
 
+def heard(trace: Any, operation: Operation, inputs: Any, error: Exception) -> Exception:
+    """Return `error` after `trace`, if there is one, has heard of it."""
+    if trace is not None:
+        trace.failed(operation, inputs, error)
+    return error
+
+
 def untracked_result(y: Any) -> Any:
     return tuple(wrap(part) for part in y) if isinstance(y, (tuple, list)) else wrap(y)
 
@@ -287,12 +294,14 @@ def apply(operation: Operation, args: Sequence[Any]) -> Any:
     try:
         y = operation.forward(*raw)
     except Exception as error:
-        raise failed(operation.name, args, error) from None
+        raise heard(trace, operation, args, failed(operation.name, args, error)) from None
     seconds = 0.0 if trace is None else perf_counter() - started
     if shared and not operation.view:
         y = _apart(y, args)
     if not tracked:
         result = untracked_result(y)
+        if trace is not None:
+            trace.untracked(operation, y, args)
     else:
         if not isinstance(y, (np.ndarray, tuple, list)):
             y = np.asarray(y)
@@ -372,10 +381,12 @@ def apply_sequence(operation: Operation, args: Sequence[Any]) -> Any:
     try:
         y = operation.forward(raw, *statics)
     except Exception as error:
-        raise failed(operation.name, arrays, error) from None
+        raise heard(trace, operation, arrays, failed(operation.name, arrays, error)) from None
     seconds = 0.0 if trace is None else perf_counter() - started
     y = _apart(y, arrays)
     if all(node is None for node in parents) or not recording:
+        if trace is not None:
+            trace.untracked(operation, y, arrays)
         return untracked_result(y)
     if not isinstance(y, (np.ndarray, tuple, list)):
         y = np.asarray(y)

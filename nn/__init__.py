@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from autodiff.tracing import library_folders
 
 from . import data, functional, init, optim, utils
+from . import rehearsal as rehearsal
 from .activation import (
     CELU,
     ELU,

@@ -66,6 +66,7 @@ class Module(Registry):
     """
 
     training: bool = True
+    _rehearsal: Any = None  # how to try it without changing it: see rehearsal.py
     _module_hooks: Hooks | None = None  # made with the first hook: a module without hooks pays nothing for them
 
     if TYPE_CHECKING:

@@ -5,13 +5,16 @@ Built from what the graph keeps and what `autodiff.trace()` recorded, and from n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
+from ..flow import handed_on
 from ..graph import Group, Leaf, Node
 from ..tensor import Tensor
-from ..tracing import Statistics, summed_up
+from ..tracing import WHOLE, Statistics, saved_bytes, summed_up
 from .description import (
     NOT_ARRIVED,
     NOT_COMPUTED,
@@ -25,19 +28,30 @@ from .description import (
 )
 from .evidence import Known, known_of, record_of, retained_by, same
 from .naming import UniqueNames, setting_text
+from .recorded import Recorded
+from .rules import reference_of, rules_of, written_at
 
 
-def describe_graph(outputs: Sequence[Tensor]) -> Description:
-    """Return the description of everything that the tracked tensors `outputs` were computed from."""
-    return _Builder(outputs).build()
+def describe_graph(
+    outputs: Sequence[Tensor], backward: bool = False, expand: bool | str | Iterable[str] = ()
+) -> Description:
+    """Return the description of everything that the tracked tensors `outputs` were computed from.
+
+    backward  take the gradients from a backward pass of its own, which touches no `.grad` and consumes no graph
+    expand    the names of fused operations to show as the operations of their references; True for all
+    """
+    graph = Recorded(outputs, backward)
+    if expand:
+        graph.expand(expand)
+    return _Builder(graph).build()
 
 
 class _Builder:
     """One walk over a graph. All of it is loops, so that no depth is too deep."""
 
-    def __init__(self, outputs: Sequence[Tensor]):
-        self.roots = {tensor._node: tensor for tensor in outputs if tensor._node is not None}
-        self.order = _in_order(self.roots)
+    def __init__(self, graph: Recorded):
+        self.graph = graph
+        self.order, self.parents, self.roots, self.flow = graph.order, graph.parents, graph.roots, graph.flow
         self.values: dict[Node, Any] = {}  # what consumers know of the value of a node
         self.names: dict[Node, str] = {}
         self.known: dict[Node, Known] = {}
@@ -62,6 +76,7 @@ class _Builder:
             made = self._leaf(node) if isinstance(node, Leaf) else self._operation(node)
             made.is_output = node in self.roots
             made.group = None if group is None else group.id
+            made.module = _module_of(group, groups)
             base = made.name or ("variable" if isinstance(node, Leaf) else "part" if made.role == "part" else made.operation or "")
             made.id = self._unique_id(base, made, group, groups)
             drawn[node] = made
@@ -69,14 +84,48 @@ class _Builder:
                 # A number belongs to the module that uses it; an array more likely came in from outside.
                 home = group if constant.shape == () or (constant.shape is None and node.operation.elementwise) else None
                 constant.group = None if home is None else home.id
+                constant.module = _module_of(home, groups)
                 constant.id = self._unique_id(constant.name or "constant", constant, home, groups)
                 nodes.append(constant)
                 self.edges.append(DrawnEdge(constant.id, made.id, _argument(node, position), position))
             nodes.append(made)
-            for position, parent in enumerate(node.parents):
+            locals_ = {} if isinstance(node, Leaf) else self._local(node)
+            for position, parent in enumerate(self.parents[node]):
                 if parent is not None:
-                    self.edges.append(DrawnEdge(drawn[parent].id, made.id, _argument(node, position), position))
+                    edge = DrawnEdge(drawn[parent].id, made.id, _argument(node, position), position)
+                    edge.gradient, edge.no_gradient = self._along(node, position, made)
+                    edge.local = locals_.get(position)
+                    self.edges.append(edge)
         return Description(nodes, self.edges, list(groups.values()))
+
+    def _along(self, node: Node, position: int, made: DrawnNode) -> tuple[Any, str]:
+        """Return what went back along one edge, or why it is not known."""
+        record = record_of(node)
+        if made.role == "part":
+            return made.gradient, made.no_gradient
+        if self.flow is not None:
+            term = self.flow.contributions.get((node, position))
+            if term is not None or record is None:
+                return _kept(term, NOT_ARRIVED)
+        if record is not None:
+            return _kept(record.contributions.get(position), NOT_COMPUTED if record.gradient is None else NOT_ARRIVED)
+        return None, made.no_gradient or NOT_KEPT
+
+    def _local(self, node: Node) -> dict[int, Any]:
+        """Return the derivatives of the value of `node` by its arguments, where arrays can say them and all is small."""
+        if node.shape is None or node.operation.index_only or math.prod(node.shape) > WHOLE:
+            return {}
+        single = math.prod(node.shape) == 1
+        if not (node.operation.elementwise or single) or any(p is not None and p.shape is None for p in node.parents):
+            return {}
+        if single and any(p is not None and math.prod(p.shape) > WHOLE for p in node.parents):
+            return {}
+        try:
+            terms = handed_on(node, np.ones(node.shape, node.dtype))
+        except (RuntimeError, TypeError, ValueError):  # consumed, changed since, or a rule that is wrong: a picture shows the rest
+            return {}
+        # Where an argument was broadcast, the sum over it says nothing of a single element.
+        return {position: summed_up(d) for position, parent, d in terms if single or parent.shape == node.shape}
 
     def _unique_id(self, base: str, made: DrawnNode, group: DrawnGroup | None, groups: dict[str, DrawnGroup]) -> str:
         if made.name is None or made.role == "parameter":  # a user's name stands alone, others follow the module's path
@@ -108,7 +157,7 @@ class _Builder:
             self.values.setdefault(node, known.y)
         if retained is not None and retained.name:
             self.names[node] = retained.name
-        for position, parent in enumerate(node.parents):
+        for position, parent in enumerate(self.parents[node]):
             if parent is None:
                 continue
             self.consumers.setdefault(parent, []).append(node)
@@ -123,41 +172,48 @@ class _Builder:
         made = DrawnNode("", role, name=self.names.get(node), shape=node.shape, dtype=str(node.dtype))
         value = self.values.get(node, None if tensor is None else tensor._data)
         made.value, made.no_value = _kept(value, TENSOR_GONE)
-        gradient = None if tensor is None else tensor._grad
-        no_gradient = TENSOR_GONE if tensor is None else NOT_IN_GRAD if self.walked else NOT_COMPUTED
+        if self.flow is not None:
+            gradient, no_gradient = self.flow.gradients.get(node), NOT_ARRIVED
+        else:
+            gradient = None if tensor is None else tensor._grad
+            no_gradient = TENSOR_GONE if tensor is None else NOT_IN_GRAD if self.walked else NOT_COMPUTED
         made.gradient, made.no_gradient = _kept(gradient, no_gradient)
         return made
 
     def _operation(self, node: Node) -> DrawnNode:
         operation = "power" if node.operation.name == "power_constant" else node.operation.name
         made = DrawnNode("", "operation", name=self.names.get(node), operation=operation, settings=self._settings(node))
-        record, retained = record_of(node), retained_by(node)
-        gradient = None if record is None else record.gradient
-        # Without a record the pass may have been one that retained the graph: then "not kept" is true in any case.
-        no_gradient = NOT_KEPT if record is None and (node.saved is None or self.has_grads) else NOT_COMPUTED
-        if node.shape is not None:
-            made.shape, made.dtype = node.shape, str(node.dtype)
+        used = ("", *_tracked_arguments(node))  # "" stands for all arguments at once
+        made.rules = {argument: text for argument, text in rules_of(node.operation).items() if argument in used}
+        made.written_at, made.reference = written_at(node.operation), reference_of(node.operation)
+        record = record_of(node)
+        if node.saved is not None or record is not None:
+            made.saved_bytes = saved_bytes(node) if record is None else record.saved_bytes
+        if record is not None:
+            made.seconds, made.source = record.seconds, record.source
         if node.shape is None:  # the values are those of its parts
             return made
+        made.shape, made.dtype = node.shape, str(node.dtype)
+        gradient = self.graph.gradient_of(node)
+        # Without a record the pass may have been one that retained the graph: then "not kept" is true in any case.
+        no_gradient = NOT_KEPT if record is None and (node.saved is None or self.has_grads) else NOT_COMPUTED
         parent = node.parents[0] if node.parents else None
         if parent is not None and parent.shape is None:
-            made.role, made.settings = "part", {}
+            made.role, made.settings, made.rules, made.written_at = "part", {}, {}, ""
             made.part = node.saved[0] if node.saved else None
             whole = record_of(parent)
             if whole is not None and made.part is not None:
                 self.values[node] = whole.value[made.part]
                 if whole.gradient is None:
                     no_gradient = NOT_COMPUTED
-                else:
+                elif self.flow is None:
                     gradient, no_gradient = whole.gradient[made.part], NOT_ARRIVED
             elif parent.saved is None:
                 no_gradient = NOT_KEPT
-        if retained is not None and retained._grad is not None:
-            gradient = retained._grad
+        if self.flow is not None and (node in self.flow.gradients or node not in self.graph.expanded):
+            no_gradient = NOT_ARRIVED
         made.value, made.no_value = _kept(self.values.get(node), NOT_KEPT)
         made.gradient, made.no_gradient = _kept(gradient, no_gradient)
-        if record is not None:
-            made.seconds, made.source = record.seconds, record.source
         return made
 
     def _settings(self, node: Node) -> dict[str, str]:
@@ -171,7 +227,7 @@ class _Builder:
     def _constants(self, node: Node) -> Iterable[tuple[DrawnNode, int]]:
         """Yield the untracked arrays and numbers that `node` was computed from, each with its position."""
         operation, record, known = node.operation, record_of(node), self.known[node]
-        for position, parent in enumerate(node.parents):
+        for position, parent in enumerate(self.parents[node]):
             argument = _argument(node, position)
             value = known.inputs.get(position)
             if parent is not None or argument in known.settings:
@@ -202,18 +258,28 @@ class _Builder:
         inside: dict[Node, DrawnGroup] = {}
         names = UniqueNames()
         open_groups: list[tuple[int, DrawnGroup]] = []
+        opened: dict[Node, DrawnGroup] = {}  # the groups of expanded operations
         for node in self.order:
-            while waiting and waiting[-1].first <= node.number:
+            while waiting and waiting[-1].first <= self.graph.place[node]:
                 group = waiting.pop()
                 open_groups = [entry for entry in open_groups if entry[0] >= group.last]
                 parent = open_groups[-1][1].id if open_groups else None
                 made = DrawnGroup(names(group.name), group.name, group.title, group.kind, parent)
                 groups[made.id] = made
                 open_groups.append((group.last, made))
-            while open_groups and open_groups[-1][0] < node.number:
+            while open_groups and open_groups[-1][0] < self.graph.place[node]:
                 open_groups.pop()
             if open_groups and not isinstance(node, Leaf):
                 inside[node] = open_groups[-1][1]
+            fused = self.graph.expanded.get(node)
+            if fused is not None:
+                if fused not in opened:
+                    name = str(fused.operation.name)
+                    outer = open_groups[-1][1] if open_groups else None
+                    path = name if outer is None else f"{outer.id}.{name}"
+                    opened[fused] = DrawnGroup(names(path), name, "fused", "fused", None if outer is None else outer.id)
+                    groups[opened[fused].id] = opened[fused]
+                inside[node] = opened[fused]
         for node in self.order:
             tensor = node.tensor() if isinstance(node, Leaf) else None
             if tensor is not None and type(tensor) is not Tensor and node in self.consumers:  # a parameter: where it is used
@@ -223,16 +289,16 @@ class _Builder:
         return groups, inside
 
 
-def _in_order(roots: Iterable[Node]) -> list[Node]:
-    order = list(roots)
-    seen = set(order)
-    for node in order:  # the list grows as it is walked
-        for parent in node.parents:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                order.append(parent)
-    order.sort(key=attrgetter("number"))
-    return order
+def _tracked_arguments(node: Node) -> list[str]:
+    names = node.operation.arguments
+    return [names[0] if node.operation.sequence else names[i] for i, parent in enumerate(node.parents) if parent is not None]
+
+
+def _module_of(group: DrawnGroup | None, groups: dict[str, DrawnGroup]) -> str:
+    """Return the path of the innermost module call that `group` is, or lies in."""
+    while group is not None and group.kind != "module":
+        group = groups.get(group.parent or "")
+    return "" if group is None else group.name
 
 
 def _common(groups: list[DrawnGroup | None], by_id: dict[str, DrawnGroup]) -> DrawnGroup | None:

@@ -51,16 +51,17 @@ class Known:
 
 
 def known_of(node: Node) -> Known:
-    """Return what the node still holds, if it has not been consumed, and what was recorded of it."""
+    """Return what the node still holds, or a trace kept of that, and what was recorded of it."""
     operation, record = node.operation, record_of(node)
     known = Known()
-    if node.saved is not None and operation.reference is not None:
-        for position, value in enumerate(node.saved[0]):
+    everything = node.saved if node.saved is not None or record is None else record.saved
+    if everything is not None and operation.reference is not None:
+        for position, value in enumerate(everything[0]):
             if not _changed(value, node):
                 known.note(node, position, value)
-    elif node.saved is not None and operation.picks:
+    elif everything is not None and operation.picks:
         n = len(operation.arguments)
-        for pick, saved in zip(operation.picks, (node.saved,) if operation.sequence else node.saved, strict=True):
+        for pick, saved in zip(operation.picks, (everything,) if operation.sequence else everything, strict=True):
             if saved is None:
                 continue
             for k, value in zip(pick, (saved,) if len(pick) == 1 else saved, strict=True):
@@ -75,6 +76,7 @@ def known_of(node: Node) -> Known:
                 elif k < n:
                     known.settings[operation.arguments[k]] = value
     if record is not None:
+        known.settings = {**record.settings, **known.settings}
         for position, value in enumerate(record.inputs):
             if value is not None and operation.sequence:
                 known.inputs[position] = value

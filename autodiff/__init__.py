@@ -126,23 +126,33 @@ from .tracing import trace
 from .transforms import grad, gradients, value_and_grad
 
 __all__ = [
-    "DotNotFoundError", "Drawing", "Tensor", "abs", "add", "all", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
-    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "array_split", "asarray", "astype", "broadcast_to", "cbrt",
-    "ceil", "check_grads", "clip", "composition", "concatenate", "conj", "cos", "cosh", "count_nonzero", "crop", "cummax",
-    "cummin", "cumprod", "cumsum", "deg2rad", "degrees", "divide", "dot", "draw", "einsum", "elementwise", "empty", "enable_grad",
-    "erf", "exp", "exp2", "expand_dims", "expm1", "eye", "fabs", "flip", "floor", "floor_divide", "full", "full_like", "fused",
-    "getitem", "grad", "gradients", "heaviside", "hstack", "hypot", "imag", "inner", "is_grad_enabled", "linalg", "linspace",
-    "log", "log1p", "log2", "log10", "logaddexp", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "moveaxis",
-    "multiply", "negative", "no_grad", "norm", "ones", "ones_like", "operation", "outer", "pad", "positive", "power", "prod",
-    "rad2deg", "radians", "ravel", "real", "reciprocal", "remainder", "repeat", "reshape", "rint", "roll", "round", "scatter_add",
-    "set_grad_enabled", "setitem", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
-    "stop_gradient", "subtract", "sum", "sum_to", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile",
-    "trace", "transpose", "trunc", "unstack", "untracked", "value_and_grad", "var", "vstack", "where", "zeros", "zeros_like",
+    "AnomalyError", "DotNotFoundError", "Drawing", "Explanation", "MemoryReport", "Tensor", "abs", "add", "all", "any", "arange",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "array_split",
+    "asarray", "astype", "broadcast_to", "cbrt", "ceil", "check_grads", "clip", "composition", "concatenate", "conj", "cos", "cosh",
+    "count_nonzero", "crop", "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "degrees", "detect_anomaly", "divide", "dot",
+    "draw", "einsum", "elementwise", "empty", "enable_grad", "erf", "exp", "exp2", "expand_dims", "explain", "expm1", "eye", "fabs",
+    "flip", "floor", "floor_divide", "full", "full_like", "fused", "getitem", "grad", "gradients", "heaviside", "hstack",
+    "hypot", "imag", "inner", "is_grad_enabled", "linalg", "linspace", "log", "log1p", "log2", "log10", "logaddexp",
+    "logsumexp", "matmul", "max", "maximum", "mean", "memory_report", "min", "minimum", "moveaxis", "multiply", "negative",
+    "no_grad", "norm", "ones", "ones_like", "operation", "outer", "pad", "positive", "power", "prod", "rad2deg", "radians",
+    "ravel", "real", "reciprocal", "remainder", "repeat", "reshape", "rint", "roll", "round", "scatter_add", "set_grad_enabled",
+    "setitem", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract",
+    "sum", "sum_to", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trunc",
+    "unstack", "untracked", "value_and_grad", "var", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .drawing import DotNotFoundError, Drawing, draw
+    from .anomaly import detect_anomaly
+    from .culprit import AnomalyError
+    from .drawing import DotNotFoundError, Drawing, Explanation, draw, explain
+    from .footprint import MemoryReport, memory_report
 else:
+    # What a training run does without is imported when it is first asked for: its file, or folder, by name.
+    _LATER = {
+        "AnomalyError": "culprit", "DotNotFoundError": "drawing", "Drawing": "drawing", "Explanation": "drawing",
+        "MemoryReport": "footprint", "explain": "drawing",
+        "detect_anomaly": "anomaly", "draw": "drawing", "memory_report": "footprint",
+    }  # fmt: skip
 
     class _TensorFile(types.ModuleType):
         """The file tensor.py, which PyTorch's users call."""
@@ -156,15 +166,16 @@ else:
     sys.modules[f"{__name__}.tensor"].__class__ = _TensorFile
 
     def __getattr__(name: str) -> object:
-        """Import what draws when it is first asked for: a training run does without."""
-        if name in ("DotNotFoundError", "Drawing", "draw"):
-            from . import drawing
+        """Import what looks at graphs when it is first asked for."""
+        if name in _LATER:
+            import importlib
 
-            return getattr(drawing, name)
+            return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
         from .operators import elsewhere
 
         theirs = {  # what PyTorch has in torch, beside what it also has as methods
             "as_tensor": "autodiff.asarray", "autograd": "autodiff itself: autodiff.gradients, autodiff.no_grad",
+            "set_detect_anomaly": "autodiff.detect_anomaly(), in a with statement or as a decorator",
             "bfloat16": "np.float32: NumPy has no bfloat16", "double": "np.float64", "float": "np.float32",
             "from_numpy": "autodiff.asarray(array, copy=False)", "half": "np.float16", "inference_mode": "autodiff.no_grad",
             "func": "autodiff.grad, autodiff.value_and_grad and nn.utils.functional_call", "int": "np.int32", "long": "np.int64",
@@ -181,4 +192,4 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
     def __dir__() -> list[str]:
-        return [*globals(), "DotNotFoundError", "Drawing", "draw"]
+        return [*globals(), *_LATER]

@@ -45,7 +45,7 @@ def propagate(
             return propagate(seeds, targets, retain_graph, create_graph, store)
     order = _ordered(seeds)
     wanted = None if targets is None else set(targets)
-    needed = None if wanted is None else _leading_to(wanted, order)
+    needed = None if wanted is None else leading_to(wanted, order)
     _check_unconsumed(order, needed, wanted)
     mode = current_mode()
     if mode is not None and mode.trace is not None:
@@ -172,7 +172,12 @@ def say_where(error: Exception, node: Node, order: Iterable[Node]) -> None:
     record = None if node.notes is None else node.notes.record
     if record is not None:
         record.note_failure(error, node)
-    error.add_note(f"in the backward pass, at operation {describe(node)}" + (f" in {group.name} ({group.title})" if group else ""))
+    which = describe(node)
+    parts = ["in the backward pass" if which in str(error) else f"in the backward pass, at operation {which}"]
+    if group is not None:
+        parts.append(f"in {group.name} ({group.title})")
+    if len(parts) > 1 or which not in str(error):
+        error.add_note(" ".join(parts))
 
 
 class _Nobody(set[Node]):
@@ -193,7 +198,8 @@ def _ordered(seeds: Iterable[Node]) -> list[Node]:
     return order
 
 
-def _leading_to(targets: set[Node], order: list[Node]) -> set[Node]:
+def leading_to(targets: set[Node], order: list[Node]) -> set[Node]:
+    """Return the nodes of `order`, newest first, that were computed from `targets`, and these."""
     needed = set(targets)
     for node in reversed(order):
         if any(parent in needed for parent in node.parents):

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .chain_rule import add_to, arrays_in, contributions, describe, outward
+from .chain_rule import add_to, arrays_in, contributions, describe, leading_to, outward
 from .graph import Leaf, Node
 from .memory import written_since
+from .tracing import Record
 
 
 class Flow:
@@ -31,8 +32,10 @@ class Flow:
         self.contributions: dict[tuple[Node, int], Any] = {}
 
 
-def flow_back(seeds: Mapping[Node, Any]) -> Flow:
+def flow_back(seeds: Mapping[Node, Any], towards: Iterable[Node] | None = None) -> Flow:
     """Return the flow of `seeds`, the cotangents of some nodes, through all that these were computed from.
+
+    towards  nodes to stop at; only what leads to them is walked, and is in the order
 
     Raises RuntimeError where a graph was consumed by an earlier pass and is not to be had from a trace either.
 
@@ -44,19 +47,26 @@ def flow_back(seeds: Mapping[Node, Any]) -> Flow:
     """
     flow = Flow()
     flow.order = behind(seeds)
+    needed = None
+    if towards is not None:
+        needed = leading_to(set(towards), flow.order)
+        flow.order = [node for node in flow.order if node in needed]
     pending: dict[Node, Any] = dict(seeds)
-    for node in flow.order:
-        g = pending.pop(node, None)
-        if g is None:
-            continue
-        flow.gradients[node] = [None if part is None else outward(part) for part in g] if isinstance(g, list) else outward(g)
-        for position, parent, d in handed_on(node, g):
-            if isinstance(d, list):  # one of several outputs: it fills its place
-                before = pending.setdefault(parent, [None] * len(d))
-                pending[parent] = [b if a is None else a if b is None else a + b for a, b in zip(before, d)]
-            else:
-                flow.contributions[node, position] = outward(d)
-                add_to(pending, set(), parent, d)
+    with np.errstate(divide="ignore", over="ignore", under="ignore"):
+        for node in flow.order:
+            g = pending.pop(node, None)
+            if g is None:
+                continue
+            flow.gradients[node] = [None if part is None else outward(part) for part in g] if isinstance(g, list) else outward(g)
+            if needed is not None and not any(parent in needed for parent in node.parents):
+                continue  # the walk ends here: what lies beyond may well be consumed
+            for position, parent, d in handed_on(node, g, needed):
+                if isinstance(d, list):  # one of several outputs: it fills its place
+                    before = pending.setdefault(parent, [None] * len(d))
+                    pending[parent] = [b if a is None else a if b is None else a + b for a, b in zip(before, d)]
+                else:
+                    flow.contributions[node, position] = outward(d)
+                    add_to(pending, set(), parent, d)
     return flow
 
 
@@ -73,8 +83,10 @@ def behind(outputs: Iterable[Node]) -> list[Node]:
     return order
 
 
-def handed_on(node: Node, g: Any) -> list[tuple[int, Node, Any]]:
+def handed_on(node: Node, g: Any, needed: set[Node] | None = None) -> list[tuple[int, Node, Any]]:
     """Return what `node` hands on when `g` has arrived at it: (position of the argument, its node, the term of its gradient).
+
+    needed  the only nodes to hand something on to
 
     Of one of several outputs the term is a list with a place for each output.
     """
@@ -87,7 +99,7 @@ def handed_on(node: Node, g: Any) -> list[tuple[int, Node, Any]]:
         assert parent is not None
         return [(0, parent, [g if i == index else None for i in range(count)])]
     with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
-        return contributions(node, g)
+        return contributions(node, g, needed)
 
 
 def unconsumed(node: Node) -> Node:
@@ -97,7 +109,7 @@ def unconsumed(node: Node) -> Node:
         record = None if node.notes is None else node.notes.record
         saved = None if record is None else record.saved
         if saved is None:
-            reason = "its arrays were too large for the trace to keep" if record is not None else "nothing was traced"
+            reason = "its arrays were too large for the trace to keep" if isinstance(record, Record) else "nothing was traced"
             raise RuntimeError(
                 f"the graph was consumed by an earlier backward pass, at operation {describe(node)}, and {reason}. Give that pass "
                 "retain_graph=True, or do this before it; small arrays are also kept where the forward pass runs under trace()"

@@ -244,7 +244,7 @@ class _Switch:
             _mode.set(entered[1])
             _entered.set(entered[2])
         else:
-            _entered.set(_without(self, entered))
+            _entered.set(left_out(self, entered))
 
     def __call__(self, function: _F) -> _F:
         wrapper: Callable[..., Any]
@@ -316,7 +316,7 @@ class _Switch:
         return cast(_F, wrapper)
 
 
-def _without(switch: _Switch, entered: _Entered | None) -> Any:
+def left_out(switch: _Switch, entered: _Entered | None) -> Any:
     """Return `entered` less `switch`, which is left out of turn (a generator closed late, or in another context).
 
     The switches entered after it stay in force; the next of them restores the mode that was before `switch`.
@@ -326,7 +326,7 @@ def _without(switch: _Switch, entered: _Entered | None) -> Any:
     inner, before, rest = entered
     if rest is not None and rest[0] is switch:
         return inner, rest[1], rest[2]
-    return inner, before, _without(switch, rest)
+    return inner, before, left_out(switch, rest)
 
 
 class no_grad(_Switch):

@@ -175,7 +175,7 @@ class Trace:
 
     def failed(self, operation: Any, inputs: Any, error: Exception) -> None:
         """Hear of an operation that could not be computed: say in `error` where the caller asked for it."""
-        error.add_note(f"at {caller()}")
+        say_line(error, caller())
 
     def walk(self, order: list[Node], seeds: Any) -> None:
         """Hear that a backward pass of `seeds`, cotangents by node, begins, and in which order it will go."""
@@ -228,6 +228,27 @@ def caller() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
+def say_line(error: Exception, line: str) -> None:
+    """Add to `error` the caller's line, once, unless the error says it itself."""
+    if line and f"at {line}" not in getattr(error, "__notes__", ()) and not hasattr(error, "stands_in"):
+        error.add_note(f"at {line}")
+
+
+def _raised_for(error: Exception) -> str:
+    """Return "file:line" of the caller for whom the library raised `error` in a forward pass; "" where that was not so."""
+    if any(note.startswith("in the backward pass") for note in getattr(error, "__notes__", ())):
+        return ""  # which names the line of the operation
+    inside, place, line, raised_inside = tuple(library_folders), error.__traceback__, "", False
+    while place is not None:
+        file = place.tb_frame.f_code.co_filename
+        if not file.startswith(inside):
+            line, raised_inside = f"{file}:{place.tb_lineno}", False
+        else:
+            raised_inside = True
+        place = place.tb_next
+    return line if raised_inside else ""
+
+
 @contextlib.contextmanager
 def trace() -> Iterator[Trace]:
     """Keep, for each operation recorded inside: value, gradient, time and source line.
@@ -245,4 +266,8 @@ def trace() -> Iterator[Trace]:
     mode = current_mode()
     seen = Trace()
     with listening(seen if mode is None or mode.trace is None else mode.trace.joined_by(seen)):
-        yield seen
+        try:
+            yield seen
+        except Exception as error:
+            say_line(error, _raised_for(error))
+            raise

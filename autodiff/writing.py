@@ -18,7 +18,7 @@ from .memory import Memory, View, family_of, is_constant, log_write, memory_of, 
 from .ops.elementwise import astype
 from .ops.indexing import is_basic, setitem
 from .ops.shape import reshape
-from .recording import new_node
+from .recording import heard, new_node
 
 _T = TypeVar("_T", bound=Variable)
 
@@ -64,7 +64,8 @@ def assign(tensor: Variable, index: Any, value: Any, what: str = "item assignmen
                 raw, node = value._data, value._node
         tensor._data[index] = raw
     except Exception as error:
-        raise failed(what, (tensor, value), error) from None
+        trace = None if mode is None else mode.trace
+        raise heard(trace, setitem.operation, (tensor, index, value), failed(what, (tensor, value), error)) from None
     if in_place:
         root = memory.root()
         log_write(region, f"{what} to the tensor{_called(tensor if root is None else root)}")

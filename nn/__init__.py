@@ -188,6 +188,7 @@ __all__ = [
     "callbacks",
     "data",
     "functional",
+    "health",
     "init",
     "load",
     "load_checkpoint",
@@ -197,17 +198,23 @@ __all__ = [
     "optim",
     "save",
     "save_checkpoint",
+    "summary",
     "utils",
 ]
 
 # What a hand-written training loop does without is imported when it is first asked for: its name, and the file it is in.
-_LATER = {"History": "history", "Trainer": "trainer", "callbacks": "callbacks", "metrics": "metrics", "models": "models"}
+_LATER = {
+    "History": "history", "Trainer": "trainer", "callbacks": "callbacks", "metrics": "metrics", "models": "models",
+    "health": "diagnosis", "summary": "overview",
+}  # fmt: skip
 _EXTRA = {"sklearn": "sklearn"}  # also needs a library that need not be there
 
 if TYPE_CHECKING:
     from . import callbacks, metrics, models
     from . import sklearn as sklearn
+    from .diagnosis import health
     from .history import History
+    from .overview import summary
     from .trainer import Trainer
 else:
 

@@ -48,6 +48,9 @@ def say_where(error: Exception, module: Any, paths: Paths) -> None:
     if not getattr(error, "_module_named", False):
         path, title = paths.get(id(module)) or (type(module).__name__,) * 2
         root, _ = next(iter(paths.values()))  # the outermost module comes first
+        if hasattr(error, "stands_in"):  # an anomaly says for itself where it is
+            error.stands_in(path, title)
+            return
         try:
             error.add_note(f"in {title}" if path in (title, root) else f"in {root}.{path} ({title})")
             error._module_named = True  # type: ignore[attr-defined]

@@ -196,7 +196,7 @@ class _Side:
         arrays = tuple([t._data.copy() if isinstance(t._node, Leaf) or t._memory is not None else t._data for t in tensors])
         mode = current_mode()
         trace = None if mode is None else mode.trace
-        results = record(operation, tuple([t._node for t in tensors]), attend, arrays, trace, (tensors,))
+        results = record(operation, tuple([t._node for t in tensors]), attend, arrays, trace, tensors)
         passed = list(values)
         for i, tensor, result in zip(self.tracked, tensors, results, strict=True):
             passed[i] = result

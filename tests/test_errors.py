@@ -346,3 +346,158 @@ def test_an_error_leaves_the_recording_as_it_was() -> None:
     (x * 2).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [2.0] * 3
+
+
+# ------------------------------------------------------------------------------------------------ where it was
+
+
+class Inner(nn.Module):
+    def __init__(self, f: Callable[[Tensor], Any]):
+        self.f = f
+
+    def forward(self, x: Tensor) -> Any:
+        return self.f(x)
+
+
+def model_of(f: Callable[[Tensor], Any]) -> nn.Module:
+    return nn.Sequential(nn.Identity(), nn.ModuleDict({"a": nn.Sequential(Inner(f))})["a"])
+
+
+@ad.operation(name="misshapen")
+def misshapen(x: Any) -> Any:
+    return x * 1
+
+
+misshapen.rules(lambda g: g[:1])
+
+
+@ad.operation(name="misshapen_sequence", sequence=True)
+def misshapen_sequence(arrays: Any) -> Any:
+    return arrays[0] + arrays[1]
+
+
+misshapen_sequence.rules(lambda g: [g])
+
+
+@ad.fused(forward=lambda x: (x * 1, None), backward=lambda g, kept, needs: g, name="misshapen_fused")
+def misshapen_fused(x: Any) -> Any:
+    return misshapen(x)
+
+
+def refusing(g: Tensor) -> Any:
+    raise ArithmeticError("no")
+
+
+def hooked(x: Tensor) -> Tensor:
+    y = x * 2
+    y.register_hook(refusing)
+    return y
+
+
+FORWARD: list[tuple[str, Callable[[Tensor], Any]]] = [
+    ("elementwise", lambda x: x + np.ones(7)),
+    ("matmul", lambda x: x @ np.ones((7, 7))),
+    ("reduction", lambda x: x.sum(axis=5)),
+    ("sequence", lambda x: ad.stack([x, x[0]])),
+    ("fused", lambda x: nn.functional.linear(x, Tensor(np.ones((2, 7))))),
+    ("composition", lambda x: np.trapezoid(x, np.ones((9, 9)))),
+    ("loss", lambda x: nn.functional.mse_loss(x, np.ones(7))),
+    ("no rule", lambda x: ad.where(x, 1.0, 2.0)),
+    ("an operand that is no array", lambda x: x * "a"),
+    ("a write", lambda x: (x * 1).__setitem__(0, np.ones(7))),
+    ("a layer's own check", lambda x: nn.Linear(7, 7)(x)),
+]
+
+
+@pytest.mark.parametrize("f", [case[1] for case in FORWARD], ids=[case[0] for case in FORWARD])
+def test_an_error_of_a_forward_pass_names_module_and_line_once(f: Callable[[Tensor], Any]) -> None:
+    x = leaf(2, 3)
+    with pytest.raises((ValueError, TypeError)) as plain:
+        model_of(f)(x)
+    with pytest.raises((ValueError, TypeError)) as caught, ad.trace():
+        model_of(f)(x)
+    modules = [note for note in caught.value.__notes__ if note.startswith("in ")]
+    lines = [note for note in caught.value.__notes__ if note.startswith("at ")]
+    assert modules in (["in Sequential.1.0 (Inner)"], ["in Linear"])
+    assert plain.value.__notes__ == modules
+    assert lines == [f"at {__file__}:{f.__code__.co_firstlineno}"]
+    assert len(caught.value.__notes__) == 2
+
+
+def test_a_loss_module_is_named() -> None:
+    with pytest.raises(ValueError, match="shape") as caught:
+        nn.MSELoss()(leaf(3, 1), np.ones(3))
+    assert caught.value.__notes__ == ["in MSELoss"]
+
+
+def test_a_line_is_named_once_in_nested_traces_and_not_of_the_callers_own_errors() -> None:
+    with pytest.raises(ValueError, match="broadcast") as caught, ad.trace(), ad.detect_anomaly(), ad.trace():
+        a(3) + a(4)
+    assert [note.split(":")[0] for note in caught.value.__notes__] == [f"at {__file__}"]
+    with pytest.raises(KeyError) as own, ad.trace():
+        {}["x"]
+    assert not hasattr(own.value, "__notes__")
+
+    def wrong(x: Any) -> Any:
+        raise KeyError
+
+    with pytest.raises(KeyError) as inside, ad.trace():
+        ad.elementwise(wrong, lambda g: g, name="wrong")(leaf(1))
+    assert len(inside.value.__notes__) == 1
+
+
+BACKWARD: list[tuple[str, Callable[[Tensor], Any], str]] = [
+    ("a rule", misshapen, "misshapen"),
+    ("a sequence", lambda x: misshapen_sequence([x * 1, x * 2]), "misshapen_sequence"),
+    ("a fused operation", misshapen_fused, "misshapen_fused"),
+    ("a hook", hooked, "multiply"),
+]
+
+
+@pytest.mark.parametrize(("f", "name"), [case[1:] for case in BACKWARD], ids=[case[0] for case in BACKWARD])
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_error_of_a_backward_pass_names_operation_module_and_line_once(
+    f: Callable[[Tensor], Any], name: str, traced: bool, create_graph: bool
+) -> None:
+    with ad.trace() if traced else ad.enable_grad():
+        y = model_of(f)(leaf(2)).sum()
+    with pytest.raises((ValueError, TypeError, ArithmeticError)) as caught:
+        y.backward(create_graph=create_graph)
+    inner, *outer = caught.value.__notes__
+    assert len(outer) == (name == "misshapen_fused" and create_graph)  # whose reference failed: both are named
+    note = (outer or [inner])[0]
+    assert note.startswith(f"in the backward pass, at operation '{name}' (shape (2,)")
+    assert note.endswith(" in 1.0 (Inner)")
+    assert (f", at {__file__}:" in note) == traced
+
+
+def test_a_backward_hook_of_a_module_is_placed() -> None:
+    model = model_of(lambda x: x * 2)
+
+    def hook(module: Any, inputs: Any, outputs: Any) -> Any:
+        raise ArithmeticError("no")
+
+    model[1].register_full_backward_hook(hook)
+    for block in (ad.enable_grad, ad.trace):
+        with block():
+            y = model(leaf(2)).sum()
+        with pytest.raises(ArithmeticError) as caught:
+            y.backward()
+        (note,) = caught.value.__notes__
+        assert note.startswith("in the backward pass, at operation 'module_")
+        assert " in 1 (Sequential)" in note or " in Sequential (Sequential)" in note
+
+
+def test_an_operation_that_the_message_names_is_not_named_again() -> None:
+    def changed(model: Callable[[Tensor], Tensor]) -> pytest.ExceptionInfo[RuntimeError]:
+        w = leaf(2, name="w")
+        y = model(w)
+        with no_grad():
+            w[0] = 3.0
+        with pytest.raises(RuntimeError, match=r"that operation 'multiply' .* saved was changed") as caught:
+            y.sum().backward()
+        return caught
+
+    assert not hasattr(changed(lambda w: w * w).value, "__notes__")
+    assert changed(model_of(lambda w: w * w)).value.__notes__ == ["in the backward pass in 1.0 (Inner)"]

@@ -15,7 +15,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent.parent
 PACKAGES = ("autodiff", "nn")
 RUN_TIME = {"numpy"}  # what any file may import, besides the standard library
-LAZY = {"graphviz", "tqdm", "matplotlib", "sklearn", "tensorboardX", "ipywidgets"}  # what a function may import when it is called
+LAZY = {"graphviz", "tqdm", "matplotlib", "sklearn", "tensorboardX", "ipywidgets", "pygraphviz"}  # what a function may import when it is called
 
 
 def rooms() -> list[str]:

@@ -2,6 +2,9 @@
 
 from .describing import describe_graph
 from .description import Description
+from .explanation import Arrival, Explanation, Path, explain
 from .picture import DotNotFoundError, Drawing, draw
 
-__all__ = ["Description", "DotNotFoundError", "Drawing", "describe_graph", "draw"]
+__all__ = [
+    "Arrival", "Description", "DotNotFoundError", "Drawing", "Explanation", "Path", "describe_graph", "draw", "explain",
+]  # fmt: skip

@@ -40,6 +40,13 @@ def describe_graph(
     backward  take the gradients from a backward pass of its own, which touches no `.grad` and consumes no graph
     expand    the names of fused operations to show as the operations of their references; True for all
     """
+    return described(outputs, backward, expand)[0]
+
+
+def described(
+    outputs: Sequence[Tensor], backward: bool = False, expand: bool | str | Iterable[str] = ()
+) -> tuple[Description, dict[Node, str]]:
+    """Return the description, and the id of each node of the graph in it."""
     graph = Recorded(outputs, backward)
     if expand:
         graph.expand(expand)
@@ -61,7 +68,7 @@ class _Builder:
         self.unique = UniqueNames()
         self.edges: list[DrawnEdge] = []
 
-    def build(self) -> Description:
+    def build(self) -> tuple[Description, dict[Node, str]]:
         for node in self.order:
             self._learn(node)
         for node, tensor in self.roots.items():
@@ -71,6 +78,7 @@ class _Builder:
         groups, inside = self._grouped()
         drawn: dict[Node, DrawnNode] = {}
         nodes: list[DrawnNode] = []
+        constants: dict[str | None, list[DrawnNode]] = {}  # by name: what has one and is used twice is drawn once
         for node in self.order:
             group = inside.get(node)
             made = self._leaf(node) if isinstance(node, Leaf) else self._operation(node)
@@ -85,8 +93,14 @@ class _Builder:
                 home = group if constant.shape == () or (constant.shape is None and node.operation.elementwise) else None
                 constant.group = None if home is None else home.id
                 constant.module = _module_of(home, groups)
-                constant.id = self._unique_id(constant.name or "constant", constant, home, groups)
-                nodes.append(constant)
+                met = constants.get(constant.name, ())
+                known = next((one for one in met if one.group == constant.group and _alike(one, constant)), None)
+                if known is None:
+                    constant.id = self._unique_id(constant.name or "constant", constant, home, groups)
+                    nodes.append(constant)
+                    if constant.name:
+                        constants.setdefault(constant.name, []).append(constant)
+                constant = known or constant
                 self.edges.append(DrawnEdge(constant.id, made.id, _argument(node, position), position))
             nodes.append(made)
             locals_ = {} if isinstance(node, Leaf) else self._local(node)
@@ -96,7 +110,7 @@ class _Builder:
                     edge.gradient, edge.no_gradient = self._along(node, position, made)
                     edge.local = locals_.get(position)
                     self.edges.append(edge)
-        return Description(nodes, self.edges, list(groups.values()))
+        return Description(nodes, self.edges, list(groups.values())), {node: made.id for node, made in drawn.items()}
 
     def _along(self, node: Node, position: int, made: DrawnNode) -> tuple[Any, str]:
         """Return what went back along one edge, or why it is not known."""
@@ -175,10 +189,23 @@ class _Builder:
         if self.flow is not None:
             gradient, no_gradient = self.flow.gradients.get(node), NOT_ARRIVED
         else:
-            gradient = None if tensor is None else tensor._grad
+            gradient = self._arrived(node) if tensor is None or tensor._grad is None else tensor._grad
             no_gradient = TENSOR_GONE if tensor is None else NOT_IN_GRAD if self.walked else NOT_COMPUTED
         made.gradient, made.no_gradient = _kept(gradient, no_gradient)
         return made
+
+    def _arrived(self, node: Leaf) -> Any:
+        """Return the sum of what went back to a leaf in the last pass, where a trace kept all its terms."""
+        terms = []
+        for user in dict.fromkeys(self.consumers.get(node, ())):
+            record = record_of(user)
+            for position, parent in enumerate(self.parents[user]):
+                if parent is node:
+                    term = None if record is None else record.contributions.get(position)
+                    if not isinstance(term, np.ndarray):
+                        return None
+                    terms.append(term)
+        return np.sum(terms, axis=0) if terms else None
 
     def _operation(self, node: Node) -> DrawnNode:
         operation = "power" if node.operation.name == "power_constant" else node.operation.name
@@ -287,6 +314,14 @@ class _Builder:
                 if common is not None:
                     inside[node] = common
         return groups, inside
+
+
+def _alike(one: DrawnNode, other: DrawnNode) -> bool:
+    """Return whether two constants of one name have the same value, as far as it is known."""
+    if isinstance(one.value, np.ndarray) and isinstance(other.value, np.ndarray):
+        floating = one.value.dtype.kind in "fc"
+        return one.value.dtype == other.value.dtype and np.array_equal(one.value, other.value, equal_nan=floating)
+    return isinstance(one.value, Statistics) and one.value == other.value
 
 
 def _tracked_arguments(node: Node) -> list[str]:

@@ -1,154 +1,231 @@
-"""A description of a graph in DOT, the language of Graphviz: how each kind of node looks.
+"""A description of a graph in DOT, the language of Graphviz.
 
 Told apart by shape as well as by colour: variables (leaves) are sharp boxes, parameters sharp boxes with a strong frame, constants
-have a dashed frame, operations are round boxes with their sign on the left, outputs have a double frame. Text that
-comes from the user is always text: escaped, on one line, and never an id.
+have a dashed frame, operations are round boxes with their sign on the left, outputs have a double frame, and so have groups that
+stand for several. Text that comes from the user is always text: escaped, on one line, and never an id.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..tracing import Statistics
-from .description import NOT_COMPUTED, NOT_KEPT, Description, DrawnGroup, DrawnNode
-from .naming import number, plain_text, shape_text, sign
+from .description import Description, DrawnEdge, DrawnGroup, DrawnNode
+from .dot_labels import LabelWriter, escaped
+from .labels import Context, caption, edge_label, group_label, label_of, name_of, tooltip
+from .look import Colors, Look, colors_of, legend_of, legible
+from .naming import UniqueNames, plain_text
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
 FONT = "Helvetica,Arial,sans-serif"
-INK, GREY, PALE = "#1F2933", "#5B6770", "#9AA5AE"
-VALUE, GRADIENT = "#1F2933", "#A63D00"
-# The hues are Okabe and Ito's, which colour-blind readers can tell apart; fills are their tints.
-LOOKS = {
-    "variable": {"color": "#0072B2", "fillcolor": "#E9F3FA", "style": "filled", "penwidth": "1.2"},
-    "parameter": {"color": "#00805D", "fillcolor": "#E6F5EF", "style": "filled", "penwidth": "2.4"},
-    "constant": {"color": "#7A858E", "fillcolor": "#F6F7F8", "style": "filled,dashed", "penwidth": "1"},
-    "operation": {"color": "#5B6770", "fillcolor": "#FFFFFF", "style": "filled,rounded", "penwidth": "1.2"},
-    "part": {"color": "#5B6770", "fillcolor": "#FFFFFF", "style": "filled,rounded", "penwidth": "0.8"},
-}
-OUTPUT = {"color": "#C24E00", "fillcolor": "#FFF3EA", "peripheries": "2"}
-GROUP_FILLS = ("#F4F6F8", "#EAEEF2", "#E0E6EB")
-ORDER_MATTERS = {
-    "subtract", "divide", "power", "matmul", "floor_divide", "remainder", "arctan2", "where", "setitem", "linear", "cross_entropy",
-}  # fmt: skip
-SHORT_REASONS = {NOT_KEPT: "not kept"}
-MOST_ROWS, MOST_COLUMNS = 4, 5  # of an array shown in full
+COMPUTED = ("operation", "part", "group")
+FAR, FAR_FROM_LEAF = 40, 12  # ranks; an edge that is longer is not drawn as a line
+MOST_PLACES = 3  # groups that lines may lead to from one leaf
+MANY = 300  # nodes; beyond that dot gets less time to place them, and figures instead of thumbnails
+TAGS = "a name in a small frame stands for the node of that name"
 
 
-def as_digraph(description: Description, direction: str) -> Digraph:
+def as_digraph(description: Description, direction: str, look: Look | None = None) -> Digraph:
     """Return the drawing; `direction` is "right" or "down"."""
     import graphviz
 
-    style = _Style(description, direction)
-    title = next((node.id for node in description.nodes if node.is_output), "graph")
-    graph = graphviz.Digraph(title)
-    graph.attr(
-        "graph", rankdir="LR" if direction == "right" else "TB", bgcolor="#FFFFFF", fontname=FONT, fontsize="10", fontcolor=GREY,
-        nodesep="0.22", ranksep="0.32", pad="0.15", labelloc="b", labeljust="l", label=_caption(description, style),
-    )  # fmt: skip
-    graph.attr("node", shape="box", fontname=FONT, fontsize="11", fontcolor=INK, margin="0.06,0.04", height="0.3", width="0.3")
-    graph.attr("edge", color="#7F8A94", penwidth="1", arrowsize="0.6", fontname=FONT, fontsize="8", fontcolor=GREY)
-    inside: dict[str | None, list[DrawnNode]] = {}
-    for node in description.nodes:
-        inside.setdefault(node.group, []).append(node)
-    below: dict[str | None, list[DrawnGroup]] = {}
-    for group in description.groups:
-        below.setdefault(group.parent, []).append(group)
-    for line in _contents(inside, below, style):
-        graph.body.append(line)
-    roles = {node.id: node.role for node in description.nodes}
-    side = "w" if direction == "right" else "n"
-    for edge in description.edges:
-        port = f":{edge.position}:{side}" if edge.target in style.named else ""
-        straight = {"weight": "3"} if style.order and roles[edge.source] in ("operation", "part") else {}
-        graph.edge(edge.source, edge.target + port, **straight)
-    for above, parameter in style.order:
-        graph.edge(above, parameter, style="invis")
-    return graph
+    look = look or Look()
+    if len(description.nodes) > MANY:
+        look = Look(look.show - {"thumbnails"}, look.color, look.theme)
+    picture = _Picture(description, direction, look)
+    title = next((picture.ids[node.id] for node in description.nodes if node.is_output), "graph")
+    return picture.write(graphviz.Digraph(title))
 
 
-class _Style:
-    """What is the same for the whole picture.
+class _Picture:
+    """One picture on its way to DOT.
 
-    down     whether it runs from top to bottom
-    dtype    the dtype of everything but constants, which then need not be written everywhere; else None
-    scalars  whether everything is a scalar
-    named    for each operation whose arguments cannot be exchanged, by id: their names by position
-    order    pairs of ids, of which the second shall lie further along: a layer's parameters after what flows into it
+    ids     for each node its id in DOT, and in `frames` for each group
+    down    whether it runs from top to bottom
+    beside  for each operation that has one or two parameters of its own, or tags: these, to lie before and behind it in its
+            rank, so that what flows from layer to layer runs straight on
+    late    for each node the last rank that it could lie in
+    depth   the first one
+    tags    for each node the edges to it that are too long to be followed: a small frame with a name stands for the other end
     """
 
-    def __init__(self, description: Description, direction: str):
+    def __init__(self, description: Description, direction: str, look: Look):
+        self.description, self.look, self.palette = description, look, look.palette
         self.down = direction == "down"
-        values = [node for node in description.nodes if node.role != "constant" and node.shape is not None]
-        dtypes = {node.dtype for node in values}
-        self.dtype = dtypes.pop() if len(dtypes) == 1 else None
-        self.scalars = all(node.shape == () for node in values)
-        operations = {node.id: node.operation for node in description.nodes}
-        named: dict[str, dict[int, str]] = {}
-        for edge in description.edges:
-            if operations[edge.target] in ORDER_MATTERS:
-                named.setdefault(edge.target, {})[edge.position] = edge.argument
-        nodes = {node.id: node for node in description.nodes}
-        flows = {edge.target: edge.source for edge in description.edges if nodes[edge.source].role in ("operation", "part")}
+        self.context = Context.of(description, look)
+        self.writer = LabelWriter(self.palette, self.down)
+        self.nodes = {node.id: node for node in description.nodes}
+        self.ids = _safe([node.id for node in description.nodes])
+        self.frames = _safe([group.id for group in description.groups])
+        self.depth = {node.id: 0 for node in description.nodes}
+        for edge in description.edges:  # in the order of their targets, each after its sources
+            self.depth[edge.target] = max(self.depth[edge.target], self.depth[edge.source] + 1)
+        self.late = {node.id: self.depth[node.id] for node in description.nodes if node.is_output}
+        for edge in reversed(description.edges):
+            end = self.late.setdefault(edge.target, self.depth[edge.target])
+            self.late[edge.source] = min(self.late.get(edge.source, end), end - 1)
+        self.tags = self._tags()
+        self.beside = self._beside()
+
+    def length(self, edge: DrawnEdge) -> int:
+        return self.late[edge.target] - self.late[edge.source]
+
+    def _beside(self) -> dict[str, list[str]]:
         uses: dict[str, list[str]] = {}
-        for edge in description.edges:
-            if nodes[edge.source].role == "parameter":
+        flow: set[str] = set()
+        for edge in self.description.edges:
+            if self.nodes[edge.source].role == "parameter":
                 uses.setdefault(edge.source, []).append(edge.target)
-        self.order = [
-            (flows[targets[0]], parameter)
-            for parameter, targets in uses.items()
-            if self.down and len(targets) == 1 and targets[0] in flows and nodes[parameter].group is not None
-        ]
-        self.named = {target: dict(sorted(arguments.items())) for target, arguments in named.items() if len(arguments) > 1}
+            else:
+                flow.add(edge.target)
+        own = {target: [self.tag_id(edge) for edge in edges] for target, edges in self.tags.items()}
+        for parameter, targets in uses.items():
+            group = self.nodes[parameter].group
+            if len(targets) == 1 and targets[0] in flow and group is not None and group == self.nodes[targets[0]].group:
+                own.setdefault(targets[0], []).append(self.ids[parameter])
+        return {target: ids for target, ids in own.items() if len(ids) <= 2 and target not in self.context.named}
 
+    def _tags(self) -> dict[str, list[DrawnEdge]]:
+        leaving: dict[str, list[DrawnEdge]] = {}
+        for edge in self.description.edges:
+            leaving.setdefault(edge.source, []).append(edge)
+        found: dict[str, list[DrawnEdge]] = {}
+        for source, edges in leaving.items():
+            limit = FAR
+            if self.nodes[source].role not in COMPUTED:  # all or none of the edges of a leaf, but for those to its first use
+                places = {self.nodes[edge.target].group for edge in edges}
+                far = len(places) > MOST_PLACES or max(map(self.length, edges)) > FAR_FROM_LEAF
+                limit = 1 if far else FAR_FROM_LEAF
+            for edge in edges:
+                if self.length(edge) > limit:
+                    found.setdefault(edge.target, []).append(edge)
+        return found
 
-def _contents(inside: dict[str | None, list[DrawnNode]], below: dict[str | None, list[DrawnGroup]], style: _Style) -> list[str]:
-    """Return the lines of DOT for all nodes, in nested subgraphs; a loop, so that no nesting is too deep."""
-    import graphviz
+    def write(self, graph: Digraph) -> Digraph:
+        """Fill `graph` and return it."""
+        palette = self.palette
+        lines = caption(self.description, self.look) + ((TAGS,) if self.tags else ())
+        label = self.writer.caption(lines, legend_of(self.context.scale, self.look))
+        graph.attr(
+            "graph", rankdir="TB" if self.down else "LR", bgcolor=palette.paper, fontname=FONT, fontsize="10",
+            fontcolor=palette.quiet, nodesep="0.22", ranksep="0.32", pad="0.15", labelloc="b", labeljust="l",
+            label=_html(label),
+        )  # fmt: skip
+        if len(self.nodes) > MANY:
+            graph.attr("graph", splines="line", nslimit="0.2", mclimit="0.2")
+        sizes = {"fontname": FONT, "fontsize": "11", "margin": "0.06,0.04", "height": "0.3", "width": "0.3"}
+        graph.attr("node", shape="box", fontcolor=palette.ink, **sizes)
+        graph.attr("edge", color=palette.edge, penwidth="1", arrowsize="0.6", fontname=FONT, fontsize="8", fontcolor=palette.quiet)
+        graph.body += self.contents()
+        far = {id(edge) for edges in self.tags.values() for edge in edges}
+        # dot puts what an edge points to behind where it starts, that is, to the right or above.
+        behind = {ids[self.down] for ids in self.beside.values() if len(ids) > 1}
+        for edge in self.description.edges:
+            port = f":{edge.position}:{'n' if self.down else 'w'}" if edge.target in self.context.named else ""
+            source = self.tag_id(edge) if id(edge) in far else self.ids[edge.source]
+            target = self.ids[edge.target]
+            attributes = self.edge(edge)
+            if id(edge) in far:
+                attributes.pop("weight", None)
+            if source in behind:
+                graph.edge(target, source, dir="back", **attributes)
+            else:
+                graph.edge(source, target + port, **attributes)
+        return graph
 
-    lines: list[str] = []
-    depth = 0
-    waiting: list[DrawnGroup | str | None] = [None]
-    while waiting:
-        group = waiting.pop()
-        if isinstance(group, str):
-            lines.append(group)
-            depth -= 1
-            continue
-        if group is not None:
-            look = {
-                "label": _html(_group_label(group)), "labelloc": "t", "labeljust": "l",
-                "fontname": FONT, "fontsize": "10", "fontcolor": INK,
-                "color": "#B4BFC8", "fillcolor": GROUP_FILLS[min(depth, 2)], "penwidth": "1", "margin": "9",
-                "style": "filled,rounded" if group.kind == "module" else "filled,rounded,dashed",
-            }  # fmt: skip
-            scratch = graphviz.Digraph()
-            scratch.attr("graph", **look)
-            lines += [f"\tsubgraph {graphviz.quoting.quote('cluster_' + group.id)} {{\n", *scratch.body]
-            waiting.append("\t}\n")
-            depth += 1
+    def edge(self, edge: DrawnEdge) -> dict[str, str]:
+        source, target = self.nodes[edge.source], self.nodes[edge.target]
+        attributes = {}
+        computed = source.role in COMPUTED
+        nearest = self.depth[edge.target] - self.depth[edge.source] == 1
+        if source.group != target.group and self.length(edge) > 1 and not (computed and nearest):
+            attributes["weight"] = "0"  # else dot would rather turn some edges around than make many long ones
+        elif computed and nearest and (self.beside or self.tags):
+            attributes["weight"] = "9"  # straight through, between what comes in from the sides
+        text = edge_label(edge, source, self.look)
+        return {**attributes, "label": f" {text} "} if text else attributes
+
+    def contents(self) -> list[str]:
+        """Return the lines of DOT for all nodes, in nested subgraphs; a loop, so that no nesting is too deep."""
+        import graphviz
+
+        inside: dict[str | None, list[DrawnNode]] = {}
+        for node in self.description.nodes:
+            inside.setdefault(node.group, []).append(node)
+        below: dict[str | None, list[DrawnGroup]] = {}
+        for drawn in self.description.groups:
+            below.setdefault(drawn.parent, []).append(drawn)
+        lines: list[str] = []
+        depth = 0
+        waiting: list[DrawnGroup | str | None] = [None]
+        while waiting:
+            group = waiting.pop()
+            if isinstance(group, str):
+                lines.append(group)
+                depth -= 1
+                continue
+            if group is not None:
+                scratch = graphviz.Digraph()
+                scratch.attr("graph", **self.frame(group, depth))
+                lines += [f"\tsubgraph {graphviz.quoting.quote('cluster_' + self.frames[group.id])} {{\n", *scratch.body]
+                waiting.append("\t}\n")
+                depth += 1
+            lines += self.members(inside.get(None if group is None else group.id, []))
+            waiting.extend(reversed(below.get(None if group is None else group.id, [])))
+        return lines
+
+    def members(self, nodes: list[DrawnNode]) -> list[str]:
+        """Return the lines of DOT for the nodes that lie directly in one group, and for their tags."""
+        import graphviz
+
         scratch = graphviz.Digraph()
-        for node in inside.get(None if group is None else group.id, ()):
-            scratch.node(node.id, label=_html(_label(node, style)), tooltip=_verbatim(_tooltip(node)), **_look(node))
-        lines += scratch.body
-        waiting.extend(reversed(below.get(None if group is None else group.id, [])))
-    return lines
+        for node in nodes:
+            colors = colors_of(node, self.look, self.context.scale)
+            label = _html(self.writer.node(node.role, label_of(node, self.look, self.context), colors))
+            scratch.node(self.ids[node.id], label=label, tooltip=_verbatim(tooltip(node)), **self.attributes(colors))
+            for edge in self.tags.get(node.id, ()):
+                scratch.node(self.tag_id(edge), **self.tag(self.nodes[edge.source]))
+        for node in nodes:
+            if node.id in self.beside:
+                ids = "; ".join(graphviz.quoting.quote(id) for id in (self.ids[node.id], *self.beside[node.id]))
+                scratch.body.append(f"\t{{rank=same; {ids}}}\n")
+        return list(scratch.body)
+
+    def tag_id(self, edge: DrawnEdge) -> str:
+        return f"{self.ids[edge.source]} {self.ids[edge.target]} {edge.position}"  # no other id has a space
+
+    def tag(self, node: DrawnNode) -> dict[str, str]:
+        """Return what stands for `node` at the end of an edge that is too long."""
+        color, name = self.palette.roles[node.role][1], name_of(node, self.context) or plain_text(node.id)
+        return {
+            "label": _html(escaped(name)), "class": "tag", "tooltip": _verbatim(tooltip(node)),
+            "color": color, "fontcolor": legible(color, self.palette.paper, self.palette.quiet), "fillcolor": self.palette.paper,
+            "style": "filled,rounded", "penwidth": "0.6", "fontsize": "8", "height": "0", "margin": "0.05,0.02",
+        }  # fmt: skip
+
+    def attributes(self, colors: Colors) -> dict[str, str]:
+        style = "filled" + (",dashed" if colors.dashed else "") + (",rounded" if colors.rounded else "")
+        attributes = {"color": colors.frame, "fillcolor": colors.fill, "style": style, "penwidth": f"{colors.width:g}"}
+        if colors.ink != self.palette.ink:
+            attributes["fontcolor"] = colors.ink
+        sheets = 1 + colors.double + colors.stacked
+        return attributes if sheets == 1 else {**attributes, "peripheries": str(sheets)}
+
+    def frame(self, group: DrawnGroup, depth: int) -> dict[str, str]:
+        palette, label = self.palette, group_label(group)
+        return {
+            "label": _html(self.writer.group(label)), "labelloc": "t", "labeljust": "l",
+            "fontname": FONT, "fontsize": "10", "fontcolor": palette.ink, "color": palette.group_frame,
+            "fillcolor": palette.groups[min(depth, len(palette.groups) - 1)], "penwidth": "2" if label.times else "1",
+            "margin": "9", "style": "filled,rounded" if group.kind == "module" else "filled,rounded,dashed",
+        }  # fmt: skip
 
 
-def _look(node: DrawnNode) -> dict[str, str]:
-    return {**LOOKS[node.role], **OUTPUT} if node.is_output else LOOKS[node.role]
-
-
-# ----------------------------------------------------------------------------------------------- text
-
-
-def escaped(text: str) -> str:
-    """Return `text` such that an HTML-like label shows it as it is; dot would replace \\N and its kin in there, too."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\\", "\\\\")
-    return text if text.strip("] ") else text.replace("]", "&#93;")  # dot's reader of labels stumbles over a lone ]
+def _safe(ids: list[str]) -> dict[str, str]:
+    """Return for each id what stands for it in DOT: mostly itself, but a description that was read from a file may have any."""
+    unique = UniqueNames()
+    return {id: unique(id) for id in ids}
 
 
 def _verbatim(text: str) -> Any:
@@ -159,145 +236,4 @@ def _verbatim(text: str) -> Any:
 
 
 def _html(text: str) -> str:
-    return f"<{text}>"
-
-
-def _small(text: str, color: str = GREY, size: int = 9) -> str:
-    return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{escaped(text)}</FONT>'
-
-
-# ----------------------------------------------------------------------------------------------- labels
-
-
-def _table(rows: list[str], padding: int = 1) -> str:
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{padding}">{"".join(rows)}</TABLE>'
-
-
-def _label(node: DrawnNode, style: _Style) -> str:
-    if node.role == "constant" and node.name is None and node.shape == () and isinstance(node.value, np.ndarray):
-        return escaped(number(node.value[()]))
-    lines = [f"<B>{escaped(plain_text(node.name))}</B>"] if node.name else []
-    about = _about(node, style)
-    if about:
-        lines.append(_small(about))
-    facts = _facts(node)
-    if facts:
-        lines.append(_table(facts))
-    table = _table([f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines]) if lines else ""
-    if node.role == "part":
-        return _beside([f'<FONT POINT-SIZE="11">[{"?" if node.part is None else node.part}]</FONT>', table])
-    if node.role != "operation":
-        return table
-    arguments = style.named.get(node.id, {})
-    cells = [f'<TD PORT="{position}">{_small(name, GREY, 8)}</TD>' for position, name in arguments.items()]
-    chip = _chip(node)
-    if not cells:
-        return _beside([chip, table])
-    if style.down:
-        above = _table([f"<TR>{''.join(cells)}</TR>"])
-        return _table([f"<TR><TD>{part}</TD></TR>" for part in (above, _beside([chip, table]))], 0)
-    return _beside([_table([f"<TR>{cell}</TR>" for cell in cells], 3), chip, table])
-
-
-def _about(node: DrawnNode, style: _Style) -> str:
-    """Return role, shape and dtype, less what is the same everywhere and stands in the caption."""
-    role = node.role if node.role in ("variable", "parameter", "constant") else "output" if node.is_output else ""
-    if node.shape is None:
-        return role or "several outputs"
-    dtype = "" if node.dtype == style.dtype else node.dtype or ""
-    shape = "" if style.scalars and node.shape == () else str(node.shape) if node.shape else "scalar"
-    return "  ".join(part for part in (role, shape, dtype) if part)
-
-
-def _beside(parts: list[str]) -> str:
-    cells = '<TD WIDTH="3"></TD>'.join(f"<TD>{part}</TD>" for part in parts if part)
-    return _table([f"<TR>{cells}</TR>"], 1)
-
-
-def _chip(node: DrawnNode) -> str:
-    """Return the sign and the name of an operation, and its settings."""
-    name = plain_text(node.operation or "")
-    written = sign(node.operation or "", node.settings)
-    settings = {} if node.operation == "power" and "e" not in node.settings.get("n", "") else node.settings
-    lines = [f'<FONT POINT-SIZE="{16 if len(written) < 3 else 13}">{escaped(written)}</FONT>', _small(name)] if written else []
-    lines = lines or [f'<FONT POINT-SIZE="12">{escaped(name)}</FONT>']
-    lines += [_small(plain_text(f"{key}={value}", 24), PALE, 8) for key, value in settings.items() if value != "False"]
-    return "<BR/>".join(lines)
-
-
-def _facts(node: DrawnNode) -> list[str]:
-    """Return the rows for value and gradient; what is missing for one reason shares a row."""
-    facts = [("value", node.value, node.no_value, VALUE), ("grad", node.gradient, node.no_gradient, GRADIENT)]
-    if node.no_value and node.no_value == node.no_gradient:
-        facts = [("value, grad", None, node.no_value, GREY)]
-    rows: list[str] = []
-    for name, array, reason, color in facts:
-        if rows and isinstance(array, np.ndarray) and array.ndim:
-            rows.append('<TR><TD HEIGHT="3"></TD></TR>')  # two grids should not look like one
-        if array is not None:
-            rows.append(f'<TR><TD ALIGN="LEFT">{_small(name)}</TD><TD ALIGN="LEFT">{_array(array, color)}</TD></TR>')
-        elif reason:
-            short = SHORT_REASONS.get(reason, reason)
-            rows.append(f'<TR><TD ALIGN="LEFT">{_small(name)}</TD><TD ALIGN="LEFT"><I>{_small(short)}</I></TD></TR>')
-    return rows
-
-
-def _array(array: Any, color: str) -> str:
-    """Return small arrays in full, as a grid, and larger ones as figures."""
-    if isinstance(array, Statistics):
-        return _figures(array.min, array.max, array.mean, array.nans + array.infinities, color)
-    if array.ndim == 0:
-        return f'<FONT COLOR="{color}">{escaped(number(array[()]))}</FONT>'
-    rows = array.reshape((-1, array.shape[-1])) if array.size else array.reshape((0, 0))
-    if not array.size:
-        return _small("empty", color)
-    if array.ndim <= 2 and rows.shape[0] <= MOST_ROWS and rows.shape[1] <= MOST_COLUMNS:
-        return _grid(rows, color)
-    finite = array[np.isfinite(array)] if array.dtype.kind != "c" else np.abs(array[np.isfinite(array)])
-    if not finite.size:
-        return _small("nothing finite", color)
-    with np.errstate(over="ignore"):
-        mean = finite.mean(dtype=float)
-    return _figures(finite.min(), finite.max(), mean, array.size - finite.size, color)
-
-
-def _grid(rows: np.ndarray, color: str) -> str:
-    cells = "".join(
-        "<TR>" + "".join(f'<TD ALIGN="RIGHT">{_small(number(v), color, 10)}</TD>' for v in row) + "</TR>" for row in rows
-    )
-    return f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="2" COLOR="#CBD3DA">{cells}</TABLE>'
-
-
-def _figures(low: Any, high: Any, mean: Any, not_finite: int, color: str) -> str:
-    text = f"{number(low, 3)} … {number(high, 3)}, mean {number(mean, 3)}"
-    return _small(text if not not_finite else f"{text}, {not_finite} not finite", color)
-
-
-def _group_label(group: DrawnGroup) -> str:
-    name = f"<B>{escaped(plain_text(group.name))}</B>"
-    return name if group.title in ("", group.name) else f"{name}  {_small(plain_text(group.title))}"
-
-
-def _tooltip(node: DrawnNode) -> str:
-    """Return one line with what the label had no room for."""
-    parts = [node.id if node.operation is None else f"{node.id}: {plain_text(node.operation)}", shape_text(node.shape, node.dtype)]
-    if node.no_value:
-        parts.append(f"value {node.no_value}")
-    if node.no_gradient:
-        parts.append(f"gradient {node.no_gradient}")
-    if node.seconds is not None:
-        parts.append(f"{node.seconds * 1e6:.0f} µs")
-    if node.source:
-        parts.append(plain_text(node.source.replace("\\", "/").rsplit("/", 1)[-1], 60))
-    return " · ".join(part for part in parts if part)
-
-
-def _caption(description: Description, style: _Style) -> str:
-    """Return what holds for all of the picture: the dtype, and why something is missing."""
-    reasons = {reason for node in description.nodes for reason in (node.no_value, node.no_gradient)}
-    lines = [f"all values are {style.dtype}" + (" scalars" if style.scalars else "")] if style.dtype else []
-    if NOT_COMPUTED in reasons:
-        lines.append("gradients not computed yet: call backward()")
-    if NOT_KEPT in reasons:
-        lines.append(NOT_KEPT)
-    return _html("".join(f'{escaped(line)}<BR ALIGN="LEFT"/>' for line in lines)) if lines else ""
+    return f"<{text}>" if text else ""  # dot refuses <>

@@ -17,7 +17,8 @@ from ..tracing import Record, Statistics
 
 def record_of(node: Node) -> Record | None:
     """Return what a trace saw of `node`."""
-    return None if node.notes is None else node.notes.record
+    record = None if node.notes is None else node.notes.record
+    return record if isinstance(record, Record) else None  # what `detect_anomaly` leaves at a node keeps nothing
 
 
 def retained_by(node: Node) -> Any:

@@ -112,3 +112,27 @@ def setting_text(value: Any) -> str:
     if isinstance(value, (bool, int, float, complex, np.number)):
         return number(value)
     return "..." if value is Ellipsis else "newaxis" if value is None else str(value)
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes with a unit: a kB is 1,000 of them.
+
+    >>> size_text(840), size_text(12_345), size_text(4_000_000)
+    ('840 B', '12.3 kB', '4 MB')
+    """
+    return f"{size} B" if abs(size) < 1000 else _with_unit(size, (("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)))
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration with a unit.
+
+    >>> seconds_text(4.2e-6), seconds_text(0.0123), seconds_text(75)
+    ('4.2 µs', '12.3 ms', '75 s')
+    """
+    return _with_unit(seconds, (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)))
+
+
+def _with_unit(amount: float, units: tuple[tuple[str, float], ...]) -> str:
+    unit, size = next((unit for unit in units if abs(amount) < 999.5 * unit[1]), units[-1])
+    figures = amount / size
+    return f"{figures:.0f} {unit}" if abs(figures) >= 99.5 else f"{figures:.3g} {unit}"

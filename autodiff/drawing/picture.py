@@ -1,34 +1,40 @@
 """`draw`, and the `Drawing` that it returns: shown in notebooks, saved in the format of a file's suffix.
 
-Knows the program `dot` and what to do without it. Knows nothing of how a graph becomes DOT.
+Knows the formats and the options. Knows nothing of how a graph becomes any of them.
 """
 
 from __future__ import annotations
 
 import functools
+import html
+import importlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..tensor import Tensor
-from .describing import describe_graph
-from .description import Description
+from .describing import described
+from .description import Description, DrawnGroup
 from .dot import as_digraph
+from .example import run_example
+from .folding import folded
+from .interchange import as_json
+from .layout import HOW_TO_GET, engines, render
 from .listing import as_text
+from .look import Look
+from .mermaid import as_mermaid
+from .page.page import as_page
+from .selecting import gradient_paths, leading_from
+from .shaping import advice, collapsed, fitting
+from .svg import as_svg
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-TEXT_SUFFIXES = (".dot", ".gv")
-DOT_SUFFIXES = (".svg", ".png", ".pdf")
 DEEPEST_TO_THE_RIGHT = 9  # nodes on the longest path; what is deeper is wider than a page
 MOST_INLINE = 2000  # nodes; beyond that a notebook would wait, and the page with it
-HOW_TO_GET_DOT = (
-    "install Graphviz: Debian and Ubuntu `sudo apt install graphviz`, macOS `brew install graphviz`, Windows "
-    "`winget install graphviz`, conda `conda install -c conda-forge graphviz`"
-)
-
+MOST_DRAWN = 5000  # nodes; Graphviz takes minutes beyond, and makes pictures that nothing opens
 
 class DotNotFoundError(RuntimeError):
     """The program `dot`, which lays out pictures, is not there; the message says how to get it."""
@@ -38,24 +44,81 @@ class DotNotFoundError(RuntimeError):
         return [f"{type(self).__name__}: {self}"]
 
 
-def draw(tensor: Tensor | Sequence[Tensor], direction: str | None = None) -> Drawing:
-    """Return a drawing of the graph that a tensor was computed by.
+def draw(
+    target: Any,
+    *inputs: Any,
+    direction: str | None = None,
+    depth: int | None = None,
+    collapse: Callable[[DrawnGroup], bool] | str | Iterable[str] | None = None,
+    fold: bool = False,
+    expand: bool | str | Iterable[str] = (),
+    wrt: Any = None,
+    gradient_paths: bool = False,
+    backward: bool = False,
+    show: str | Iterable[str] | None = None,
+    color: str = "role",
+    theme: str = "light",
+) -> Drawing:
+    """Return a drawing of the graph that a tensor was computed by, or of what a model does with an example.
 
-    tensor     a tracked Tensor, or several
-    direction  "right" or "down"; by default right for small graphs, down for deep ones and for models
+    target          a tracked Tensor, or several; or a model or another function, then followed by its `inputs`
+    direction       "right" or "down"; by default right for small graphs, down for deep ones and for models
+    depth           how many levels of groups (module calls and compositions) are open; by default as many as make a page
+    collapse        groups to show as one node: names, ids, classes or patterns such as "layers.*", or a function of a group
+    fold            show groups that repeat one another in a row as one, with how often
+    expand          names of fused operations to show as the operations of their references; True for all
+    wrt             parameters or other tensors, or their names: only what lies between them and the output
+    gradient_paths  leave out what no gradient flows through
+    backward        show gradients of a backward pass of its own, which touches no `.grad` and consumes no graph
+    show            what nodes tell: "values", "gradients", "shapes" (these three by default), "edges" (shapes along edges), "rules"
+                    (derivatives as written in the source), "saved" (memory kept for the backward pass), "time", "source",
+                    "thumbnails"; a text of words or a list, "+time" adds to the default
+    color           what colour stands for: "role", "gradient", "memory" or "time"
+    theme           "light" or "dark"
 
-    Variables, parameters, constants, operations and outputs are told apart by shape and colour, modules and compositions
-    are frames. Values and gradients are shown where they are known: draw under `trace()` to know them all. It makes no
-    difference whether backward() has been called. Raises RuntimeError for an untracked tensor.
+    A model is called as it stands (training or not) under `trace()`, and left as it was; the inputs of other functions are tracked.
+    Variables, parameters, constants, operations and outputs are told apart by shape and colour, modules and compositions are
+    frames. Values and gradients are shown where they are known, else why they are not: draw under `trace()` to know them all. It
+    makes no difference whether backward() has been called. Raises RuntimeError for an untracked tensor.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> draw(x * x + 1)
     Drawing(4 nodes: 1 variable, 1 constant, 2 operations)
     """
-    tensors: list[Any] = list(tensor) if isinstance(tensor, (list, tuple)) else [tensor]
+    look = Look.of(show, color, theme)
+    if direction not in (None, "right", "down"):
+        raise ValueError(f"draw: direction is 'right' or 'down', got {direction!r}")
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
+        raise ValueError(f"draw: depth is how many levels of groups are open, 0 or more; got {depth!r}")
+    given: Any = None
+    if callable(target) and not isinstance(target, Tensor):
+        tensors, given = run_example(target, inputs)
+    elif inputs:
+        raise TypeError(
+            f"draw: expected one Tensor or a list of them (a model or a function may be followed by its inputs), got "
+            f"{type(target).__name__} followed by {len(inputs)} more"
+        )
+    else:
+        tensors = list(target) if isinstance(target, (list, tuple)) else [target]
+    _check(tensors)
+    description, ids = described(tensors, backward, expand)
+    del given  # held until here: what is known of an input is known through it
+    if wrt is not None:
+        description = leading_from(description, _names(wrt, ids))
+    if gradient_paths:
+        description = _gradient_paths(description)
+    if fold:
+        description = folded(description)
+    return Drawing(description, direction, look, collapse, depth)
+
+
+_gradient_paths = gradient_paths
+
+
+def _check(tensors: list[Any]) -> None:
     for one in tensors:
         if not isinstance(one, Tensor):
-            raise TypeError(f"draw: expected a Tensor or several, got {type(one).__name__}")
+            raise TypeError(f"draw: expected a Tensor or several, or a model and its inputs; got {type(one).__name__}")
         if one._node is None:
             called = f" '{one.name}'" if one.name else ""
             raise RuntimeError(
@@ -64,27 +127,36 @@ def draw(tensor: Tensor | Sequence[Tensor], direction: str | None = None) -> Dra
             )
     if not tensors:
         raise ValueError("draw: got no tensor")
-    if direction not in (None, "right", "down"):
-        raise ValueError(f"draw: direction is 'right' or 'down', got {direction!r}")
-    return Drawing(describe_graph(tensors), direction)
 
 
 class Drawing:
     """A picture of a graph, made by `draw`; it does not change when the graph does.
 
     description  the graph as plain data: nodes, edges and groups
+    shown        the same with the groups closed that are drawn as one node
     direction    "right" or "down"
+    look         what nodes tell, what colours stand for, light or dark
     """
 
-    def __init__(self, description: Description, direction: str | None = None):
+    def __init__(
+        self,
+        description: Description,
+        direction: str | None = None,
+        look: Look | None = None,
+        collapse: Callable[[DrawnGroup], bool] | str | Iterable[str] | None = None,
+        depth: int | None = None,
+    ):
         self.description = description
-        modules = any(group.kind == "module" for group in description.groups)
-        self.direction = direction or ("down" if modules or _depth(description) > DEEPEST_TO_THE_RIGHT else "right")
+        chosen = collapse is not None or depth is not None
+        self.shown = collapsed(description, collapse, depth) if chosen else fitting(description)
+        self.look = look or Look()
+        modules = any(group.kind == "module" for group in self.shown.groups) or any(n.role == "group" for n in self.shown.nodes)
+        self.direction = direction or ("down" if modules or _depth(self.shown) > DEEPEST_TO_THE_RIGHT else "right")
 
     @functools.cached_property
     def graphviz(self) -> Digraph:
         """The drawing as a `graphviz.Digraph`."""
-        return as_digraph(self.description, self.direction)
+        return as_digraph(self.shown, self.direction, self.look)
 
     @property
     def source(self) -> str:
@@ -96,49 +168,102 @@ class Drawing:
         """
         return str(self.graphviz.source)
 
+    @property
+    def mermaid(self) -> str:
+        """The drawing as text, in the language Mermaid, which GitHub and many editors draw.
+
+        >>> x = Tensor(3.0, requires_grad=True, name="x")
+        >>> draw(np.exp(x)).mermaid.splitlines()[0]
+        'flowchart LR'
+        """
+        return as_mermaid(self.shown, self.direction)
+
+    def json(self) -> str:
+        """Return the whole description, with all groups, as JSON."""
+        return as_json(self.description)
+
+    def svg(self) -> str:
+        """Return the picture as SVG, laid out by Graphviz where it is installed, else by a layout of the library's own."""
+        return self._rendered("svg").decode("utf-8")
+
+    def html(self) -> str:
+        """Return a page that can be walked through, in one file that needs no network."""
+        return as_page(self.description, self.look, self._title, direction=self.direction)
+
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the drawing to `path`, whose suffix says how; return the path.
 
-        .dot, .gv          text that `dot` understands, and that can be drawn elsewhere
-        .svg, .png, .pdf   a picture; it needs the program `dot`
+        .html        a page to walk through: groups that open, values, gradients, forward and backward step by step
+        .svg         a picture; without Graphviz it is laid out by the library's own, simpler layout
+        .png, .pdf   a picture; these need Graphviz
+        .dot, .gv    text that `dot` understands, and that can be drawn elsewhere
+        .mmd         text that Mermaid understands
+        .json        the description, with all groups, as plain data
+        .txt         a tree of text
 
-        Raises ValueError for another suffix, and DotNotFoundError where `dot` is missing; no file is written then.
+        Raises ValueError for another suffix, and DotNotFoundError for .png and .pdf where Graphviz is missing; then no file is
+        written.
         """
         path = pathlib.Path(path)
         suffix = path.suffix.lower()
-        if suffix in TEXT_SUFFIXES:
-            path.write_text(self.source, encoding="utf-8")
-        elif suffix in DOT_SUFFIXES:
+        if suffix in PICTURES:
             path.write_bytes(self._rendered(suffix[1:]))
+        elif suffix in TEXTS:
+            path.write_text(TEXTS[suffix](self), encoding="utf-8")
         else:
-            known = ", ".join(TEXT_SUFFIXES + DOT_SUFFIXES)
+            known = ", ".join((*TEXTS, *PICTURES))
             raise ValueError(f"save: the suffix of the path says the format, one of {known}; got {str(path)!r}")
         return path
 
-    def _rendered(self, format: str) -> bytes:
-        import graphviz
+    def show(self) -> pathlib.Path | None:
+        """Open the page: below the cell of a notebook, elsewhere in the browser; return the file that is opened there."""
+        import sys
+        import tempfile
 
+        if "ipykernel" in sys.modules:
+            display: Any = importlib.import_module("IPython.display")
+            page = html.escape(self.html(), quote=True)
+            frame = f'<iframe srcdoc="{page}" title="graph" width="100%" height="620" style="border:0"></iframe>'
+            display.display(display.HTML(frame))
+            return None
+        import webbrowser
+
+        path = self.save(pathlib.Path(tempfile.mkdtemp(prefix="autodiff-")) / "graph.html")
+        webbrowser.open(path.as_uri())
+        return path
+
+    @property
+    def _title(self) -> str:
+        return next((node.id for node in self.description.nodes if node.is_output), "graph")
+
+    def _rendered(self, format: str) -> bytes:
+        count = len(self.shown.nodes)
+        if count > MOST_DRAWN:
+            what_to_do = advice(self.description, MOST_DRAWN)
+            raise ValueError(f"a picture of {count} nodes is too large to be laid out or read. {what_to_do}")
+        if engines()[0] == "own":
+            if format == "svg":
+                return as_svg(self.shown, self.look, self.direction).encode("utf-8")
+            ways = f"{HOW_TO_GET['dot']}. Or {HOW_TO_GET['pygraphviz']}"
+            raise DotNotFoundError(f".{format} needs Graphviz: {ways}. .svg and .html do without")
         graph = self.graphviz.copy()
         if format == "png":
             graph.attr("graph", dpi="144")  # the usual 96 look coarse on today's screens
-        missing = ""
         try:
-            return bytes(graph.pipe(format=format, quiet=True))
-        except graphviz.ExecutableNotFound:
-            missing = f".{format} needs the program `dot`, which is not on the PATH; {HOW_TO_GET_DOT} (.dot and .gv do without)"
-        except graphviz.CalledProcessError as error:
-            message = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr or error)
-            problem = f"dot could not draw the graph of {len(self.description.nodes)} nodes as {format}: {message.strip()}"
-        if missing:  # raised out here, so that no other error stands before it
-            raise DotNotFoundError(missing)
-        raise RuntimeError(problem)
+            found = render(str(graph.source), format)
+        except RuntimeError as error:
+            problem = f"{error} (a graph of {count} nodes)"
+        else:
+            assert found is not None
+            return found
+        raise RuntimeError(problem)  # out here, so that no other error stands before it
 
     @functools.cached_property
     def _svg(self) -> tuple[str | None, str]:
-        if len(self.description.nodes) > MOST_INLINE:
+        if len(self.shown.nodes) > MOST_INLINE:
             return None, f"more than {MOST_INLINE} nodes are not shown here; save them, drawing.save('graph.svg'), or draw a part"
         try:
-            return self._rendered("svg").decode("utf-8"), ""
+            return self.svg(), ""
         except (RuntimeError, OSError) as error:
             return None, str(error)
 
@@ -149,7 +274,10 @@ class Drawing:
         svg, problem = self._svg
         if svg is not None:
             return {"image/svg+xml": svg, "text/plain": repr(self)}
-        return {"text/plain": f"{self!r}\n{problem}\n\n{as_text(self.description)}"}
+        return {"text/plain": f"{self!r}\n{problem}\n\n{self}"}
+
+    def __str__(self) -> str:
+        return as_text(self.shown)
 
     def __repr__(self) -> str:
         counts = dict.fromkeys(("variable", "parameter", "constant", "operation", "part"), 0)
@@ -160,9 +288,33 @@ class Drawing:
         return f"Drawing({n} node{'s' if n > 1 else ''}: {', '.join(kinds)})"
 
 
+TEXTS: dict[str, Callable[[Drawing], str]] = {
+    ".html": Drawing.html,
+    ".dot": lambda drawing: drawing.source,
+    ".gv": lambda drawing: drawing.source,
+    ".mmd": lambda drawing: drawing.mermaid,
+    ".json": Drawing.json,
+    ".txt": lambda drawing: str(drawing) + "\n",
+}
+PICTURES = (".svg", ".png", ".pdf")
+
+
+def _names(wrt: Any, ids: Mapping[Any, str]) -> list[str]:
+    """Return the ids of tensors, and names as they are."""
+    names = []
+    for one in wrt if isinstance(wrt, (list, tuple, set)) else [wrt]:
+        if not isinstance(one, (str, Tensor)):
+            raise TypeError(f"draw: wrt is a tensor, a name, or several; got {type(one).__name__}")
+        if isinstance(one, Tensor) and one._node not in ids:
+            called = f" '{one.name}'" if one.name else ""
+            raise ValueError(f"draw: the tensor{called} given as wrt is not part of this graph, or not tracked")
+        names.append(one if isinstance(one, str) else ids[one._node])
+    return names
+
+
 def _depth(description: Description) -> int:
     """Return the number of nodes on the longest path."""
     depth = {node.id: 1 for node in description.nodes}
     for edge in description.edges:  # in the order of their targets, each after its sources
         depth[edge.target] = max(depth[edge.target], depth[edge.source] + 1)
-    return max(depth.values())
+    return max(depth.values(), default=0)

@@ -80,7 +80,7 @@ class Recorded:
             result = node.operation.reference(*stand_ins)
         if result._node is None or isinstance(result._node, Leaf):
             return None
-        real = {s._node: parent for s, parent in zip(stand_ins, node.parents, strict=True) if parent is not None}
+        real = {s._node: parent for s, parent in zip(stand_ins, self.parents[node], strict=True) if parent is not None}
         inner = [part for part in behind([result._node])[::-1] if part not in real]
         g = self.gradient_of(node)
         if g is not None and not isinstance(g, Statistics):

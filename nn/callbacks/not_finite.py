@@ -14,21 +14,41 @@ from autodiff import Tensor
 from .callback import Callback
 
 if TYPE_CHECKING:
+    from autodiff import AnomalyError
+
     from ..trainer import Trainer
 
 
 class TerminateOnNaN(Callback):
-    """Stops before the step at which the loss or a gradient is not finite, and says where that was, and what held nan already.
+    """Stops before the step at which the loss or a gradient is not finite, and says which operation made that.
 
     gradients  look at all gradients too, not only at the loss
 
-    The weights are those before the step, so still finite. The reason is in `history.stopped`, and a RuntimeWarning.
+    The batch is run again, with the same random numbers, under `autodiff.detect_anomaly`; the model is not changed by it. The
+    weights are those before the step, so still finite. The reason is in `history.stopped`, and a RuntimeWarning.
+
+    culprit  the `autodiff.AnomalyError`, with all that is known of that operation; None where nothing was found
     """
 
     order = -10  # before clipping, which would make all gradients nan
 
     def __init__(self, gradients: bool = True):
         self.gradients = gradients
+        self.culprit: AnomalyError | None = None
+        self._generators: dict[str, np.random.Generator] = {}
+        self._states: dict[str, Any] = {}
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        from ..training.random_state import generators_in
+
+        self.culprit = None
+        self._generators = generators_in(model=trainer.model, loss=trainer.loss)
+
+    def on_batch_start(self, trainer: Trainer) -> None:
+        self._states = {path: generator.bit_generator.state for path, generator in self._generators.items()}
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        self._generators, self._states = {}, {}
 
     def on_backward_end(self, trainer: Trainer) -> None:
         culprit = None
@@ -38,8 +58,32 @@ class TerminateOnNaN(Callback):
             culprit = _bad_gradient(trainer)
         if culprit is not None:
             reason = f"{culprit} in epoch {trainer.epoch}, batch {trainer.batch}; {_origin(trainer)}"
+            self.culprit = self._found_again(trainer)
+            if self.culprit is not None:
+                reason += f". When the batch was run again, {self.culprit.summed_up()}"
             trainer.stop(reason)
             warnings.warn(f"TerminateOnNaN: {reason}; training ends, and the step is not taken", RuntimeWarning, stacklevel=2)
+
+
+    def _found_again(self, trainer: Trainer) -> AnomalyError | None:
+        """Run the batch once more, watched, and return what was found; the model stays as it is."""
+        from autodiff import AnomalyError, detect_anomaly
+
+        from ..rehearsal import rehearsal
+        from ..training.random_state import restore
+
+        *inputs, target = trainer.samples
+        try:
+            with rehearsal(trainer.model, trainer.loss), detect_anomaly():
+                restore(self._generators, self._states)
+                trainer.loss(trainer.model(*inputs), target).backward(trainer._share)
+        except AnomalyError as error:
+            error.node = None  # nor does it hold the graph
+            error.can_be_drawn(None, None)
+            return error.with_traceback(None)
+        except Exception:  # of a model that cannot be run twice: what is known is said all the same
+            return None
+        return None
 
 
 def warn_of_loss(trainer: Trainer) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
+import nn
 from autodiff import Tensor
 from autodiff.drawing.describing import describe_graph
 from autodiff.drawing.description import (
@@ -23,6 +24,7 @@ from autodiff.drawing.description import (
     Description,
     DrawnNode,
 )  # fmt: skip
+from autodiff.drawing.rules import written
 from autodiff.graph import Group, add_group, next_number
 from autodiff.tracing import Statistics
 
@@ -420,3 +422,154 @@ def test_any_graph_has_every_node_once_and_edges_between_them(steps: Steps, trac
     assert all(place[edge.source] < place[edge.target] for edge in description.edges)
     for drawn in description.nodes:
         assert (drawn.value is None) == bool(drawn.no_value) or drawn.shape is None
+
+
+# ----------------------------------------------------------------------------------------------- rules, memory, edges
+
+
+def test_rules_stand_as_they_are_written() -> None:
+    x, w = variable([1.0, 2.0], "x"), variable([3.0, 4.0], "w")
+    nodes = by_id(describe_graph([np.tanh(x * w)]))
+    assert nodes["multiply"].rules == {"x1": "lambda g, x2: g * x2", "x2": "lambda g, x1: g * x1"}
+    assert nodes["tanh"].rules == {"x": "lambda g, y: g - g * (y * y)"}
+    assert nodes["tanh"].written_at.rpartition(":")[0] == "autodiff/ops/elementwise.py"
+    assert nodes["x"].rules == {}
+    assert by_id(describe_graph([x * np.ones(2)]))["multiply"].rules == {"x1": "lambda g, x2: g * x2"}
+
+
+def test_a_fused_operation_shows_its_kernel_and_its_reference() -> None:
+    nodes = by_id(describe_graph([nn.functional.layer_norm(variable(np.ones((2, 3))), 3)]))
+    node = nodes["layer_norm"]
+    assert list(node.rules) == [""]
+    assert "def " in node.rules[""]
+    assert "sqrt" in node.reference
+    assert '"""' not in node.reference
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda g: g + 1, "lambda g: g + 1"),
+        ((lambda g: g, lambda g: -g)[1], "lambda g: -g"),
+        (lambda g, y: (g * y), "lambda g, y: (g * y)"),
+        (np.sin, ""),
+        (len, ""),
+    ],
+    ids=["lambda", "second_of_a_line", "brackets", "ufunc", "builtin"],
+)
+def test_the_text_of_a_function(function: Any, text: str) -> None:
+    assert written(function).text == text
+
+
+def test_the_text_of_what_was_never_in_a_file() -> None:
+    assert written(eval("lambda g: g")).text == ""
+
+
+def test_what_is_saved_is_counted() -> None:
+    x = variable(np.ones(10), "x")
+    y = np.exp(x)
+    assert by_id(describe_graph([y * 1.0]))["exp"].saved_bytes == 80
+    total = (y * 2.0).sum()
+    total.backward()
+    assert by_id(describe_graph([total]))["exp"].saved_bytes is None
+    with ad.trace():
+        total = np.exp(x).sum()
+    total.backward()
+    assert by_id(describe_graph([total]))["exp"].saved_bytes == 80
+
+
+def test_each_edge_has_its_term_and_its_local_derivative() -> None:
+    a = variable(3.0, "a")
+    with ad.trace():
+        y = (a + a) * a
+    found = describe_graph([y]).edges
+    assert [(edge.source, edge.target, edge.gradient, edge.no_gradient) for edge in found] == [
+        ("a", "add", None, NOT_COMPUTED), ("a", "add", None, NOT_COMPUTED), ("add", "multiply", None, NOT_COMPUTED),
+        ("a", "multiply", None, NOT_COMPUTED),
+    ]  # fmt: skip
+    assert [float(edge.local) for edge in found] == [1.0, 1.0, 3.0, 6.0]
+    y.backward()
+    found = describe_graph([y]).edges
+    assert [float(edge.gradient) for edge in found] == [3.0, 3.0, 3.0, 6.0]
+    assert [float(edge.local) for edge in found] == [1.0, 1.0, 3.0, 6.0]
+
+
+def test_a_local_derivative_is_not_told_where_an_array_cannot_say_it() -> None:
+    x, w = variable([[1.0, 2.0]], "x"), variable([[3.0], [4.0]], "w")
+    y = x + w  # both are broadcast
+    assert [edge.local for edge in describe_graph([y]).edges] == [None, None]
+    assert [edge.local for edge in describe_graph([w @ x]).edges] == [None, None]
+    total = describe_graph([np.exp(x).sum()]).edges
+    assert [edge.local.tolist() for edge in total] == [np.exp([[1.0, 2.0]]).tolist(), [[1.0, 1.0]]]
+
+
+def test_the_gradient_of_a_tensor_that_is_gone_is_the_sum_of_its_terms() -> None:
+    def run() -> Tensor:
+        a = variable(3.0, "a")
+        with ad.trace():
+            y = a * a + a
+        y.backward()
+        return y
+
+    nodes = by_id(describe_graph([run()]))
+    assert nodes["a"].value == 3.0
+    assert nodes["a"].gradient == 7.0
+
+
+def test_a_named_constant_used_twice_is_one_node() -> None:
+    x = variable([1.0, 2.0], "x")
+    data, other = Tensor([5.0, 6.0], name="data"), Tensor([7.0, 8.0], name="data")
+    with ad.trace():
+        y = x * data + data * other
+    nodes = by_id(describe_graph([y]))
+    assert [id for id, node in nodes.items() if node.role == "constant"] == ["data", "constant"]
+    with ad.trace():
+        y = (x * data + data) * other
+    assert [node.id for node in describe_graph([y]).nodes if node.role == "constant"] == ["data", "data_2"]
+
+
+def test_the_module_of_each_node() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Tanh()))
+    nodes = by_id(describe_graph([model(Tensor(np.ones((1, 2), np.float32))) * 2.0]))
+    assert {id: node.module for id, node in nodes.items()} == {
+        "0.weight": "0", "0.bias": "0", "constant": "", "0.linear": "0", "1.0.tanh": "1.0", "multiply": "", "constant_2": "",
+    }  # fmt: skip
+
+
+def test_fused_operations_taken_apart_have_the_same_gradients() -> None:
+    nn.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.GELU(), nn.Linear(4, 2))
+    x = Tensor(np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32))
+    loss = nn.CrossEntropyLoss()(model(x), np.array([0, 1, 1, 0, 1]))
+    whole, parts = describe_graph([loss], backward=True), describe_graph([loss], backward=True, expand=True)
+    assert len(parts.nodes) > len(whole.nodes) + 10
+    assert {group.name for group in parts.groups if group.kind == "fused"} >= {"layer_norm", "cross_entropy"}
+    for id, node in by_id(whole).items():
+        if node.role == "parameter":
+            np.testing.assert_allclose(by_id(parts)[id].gradient, node.gradient, rtol=1e-5, atol=1e-7)
+    for node in parts.nodes:
+        assert node.gradient is not None or node.role == "constant"
+    sums = {}
+    for edge in parts.edges:
+        if edge.gradient is not None and not edge.no_gradient:
+            sums[edge.source] = sums.get(edge.source, 0) + np.asarray(edge.gradient, float)
+    for id, total in sums.items():
+        np.testing.assert_allclose(total, by_id(parts)[id].gradient, rtol=1e-4, atol=1e-6)
+    (output,) = [node for node in parts.nodes if node.is_output]
+    np.testing.assert_allclose(output.value, loss.numpy(), rtol=1e-6)
+
+
+def test_a_consumed_fused_operation_stays_whole() -> None:
+    x = variable(np.ones((40, 30)))
+    y = nn.functional.layer_norm(x, 30).sum()
+    y.backward()
+    assert "layer_norm" in by_id(describe_graph([y], expand="layer_norm"))
+
+
+def test_describing_changes_nothing() -> None:
+    x = variable([1.0, 2.0], "x")
+    y = (np.tanh(x) * x).sum()
+    describe_graph([y], backward=True, expand=True)
+    assert x.grad is None
+    y.backward()
+    assert x.grad is not None

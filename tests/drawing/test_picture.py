@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+import nn
 from autodiff import Tensor
 from autodiff.drawing import DotNotFoundError, Drawing, draw, picture
 
@@ -35,6 +36,7 @@ def no_dot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     empty = tmp_path / "bin"
     empty.mkdir()
     monkeypatch.setenv("PATH", str(empty))
+    monkeypatch.setattr(picture, "engines", lambda: ["own"])  # pygraphviz may be there
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -84,20 +86,21 @@ def test_pictures_are_saved_in_the_format_of_the_suffix(loss: Tensor, tmp_path: 
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", ["graph", "graph.jpeg", "graph.html"])
+@pytest.mark.parametrize("name", ["graph", "graph.jpeg", "graph.pickle"])
 def test_other_suffixes_are_refused(loss: Tensor, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=r"one of \.dot, \.gv, \.svg, \.png, \.pdf; got"):
+    with pytest.raises(ValueError, match=r"one of \.html, \.dot, \.gv, \.mmd, \.json, \.txt, \.svg, \.png, \.pdf; got"):
         draw(loss).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
 def test_without_dot_one_line_says_what_to_install(loss: Tensor, no_dot: Path, suffix: str) -> None:
     with pytest.raises(DotNotFoundError) as caught:
         draw(loss).save(f"graph.{suffix}")
     message = str(caught.value)
     assert "\n" not in message
-    for part in (f".{suffix}", "apt install graphviz", "brew install graphviz", "winget install", "conda install", ".dot"):
+    ways = ("apt install graphviz", "brew install graphviz", "winget install", "conda install", "pygraphviz")
+    for part in (f".{suffix}", *ways, ".svg"):
         assert part in message
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -106,15 +109,25 @@ def test_without_dot_one_line_says_what_to_install(loss: Tensor, no_dot: Path, s
     assert list(no_dot.iterdir()) == []
 
 
-def test_a_notebook_without_dot_gets_text(loss: Tensor, no_dot: Path) -> None:
-    drawing = draw(loss)
-    bundle = drawing._repr_mimebundle_()
-    assert list(bundle) == ["text/plain"]
-    assert "apt install graphviz" in bundle["text/plain"]
-    assert "loss = sum(multiply)  scalar float64  value 5  grad 1" in bundle["text/plain"]
-    assert "x = variable  (2,) float64  value [1, 2]  grad [2, 4]" in bundle["text/plain"]
-    assert drawing._repr_svg_() is None
-    assert list(no_dot.iterdir()) == []
+def test_without_dot_an_svg_is_laid_out_by_the_library(loss: Tensor, no_dot: Path) -> None:
+    path = draw(loss).save("graph.svg")
+    text = path.read_text(encoding="utf-8")
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+    for name in ("loss", "multiply", ">x<"):
+        assert name in text
+    bundle = draw(loss)._repr_mimebundle_()
+    assert bundle["image/svg+xml"] == text
+    assert [p.name for p in no_dot.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", ["html", "mmd", "json", "txt"])
+def test_the_other_formats_need_no_graphviz(loss: Tensor, no_dot: Path, suffix: str) -> None:
+    path = draw(loss).save(f"graph.{suffix}")
+    text = path.read_text(encoding="utf-8")
+    assert "loss" in text
+    assert "multiply" in text
+    start = {"html": "<!doctype html>", "mmd": "flowchart LR", "json": "{", "txt": "x = variable"}[suffix]
+    assert text.lower().startswith(start.lower())
 
 
 @needs_dot
@@ -137,14 +150,23 @@ def test_a_notebook_is_not_given_what_would_take_minutes() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for dot is a shell script")
-def test_when_dot_fails_its_message_is_passed_on(loss: Tensor, no_dot: Path, tmp_path: Path) -> None:
+def test_when_dot_fails_its_message_is_passed_on(
+    loss: Tensor, no_dot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "bin" / "dot"
     program.write_text("#!/bin/sh\necho 'out of memory' >&2\nexit 3\n")
     program.chmod(0o755)
-    with pytest.raises(RuntimeError, match="dot could not draw the graph of 3 nodes as svg: out of memory") as caught:
+    monkeypatch.setattr(picture, "engines", lambda: ["dot", "own"])
+    with pytest.raises(RuntimeError, match=r"dot could not draw this as svg: out of memory \(a graph of 3 nodes\)") as caught:
         draw(loss).save("graph.svg")
     assert not isinstance(caught.value, DotNotFoundError)
-    assert draw(loss)._repr_svg_() is None
+    assert caught.value.__context__ is None
+    drawing = draw(loss)
+    assert drawing._repr_svg_() is None
+    shown = drawing._repr_mimebundle_()["text/plain"]
+    assert "out of memory" in shown
+    assert "loss = sum(multiply)  scalar float64  value 5  grad 1" in shown
+    assert "x = variable  (2,) float64  value [1, 2]  grad [2, 4]" in shown
     assert list(no_dot.iterdir()) == []
 
 
@@ -162,14 +184,26 @@ def test_shallow_graphs_run_to_the_right_and_deep_ones_down(loss: Tensor) -> Non
 def test_bad_input_is_refused_in_clear_words(loss: Tensor) -> None:
     with pytest.raises(RuntimeError, match=r"draw: the tensor 'data' is not tracked.*requires_grad=True"):
         draw(Tensor(1.0, name="data"))
-    with pytest.raises(TypeError, match="draw: expected a Tensor or several, got ndarray"):
-        draw(np.zeros(2))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="draw: expected a Tensor or several, or a model and its inputs; got ndarray"):
+        draw(np.zeros(2))
     with pytest.raises(TypeError, match="got int"):
-        draw([loss, 3])  # type: ignore[list-item]
+        draw([loss, 3])
+    with pytest.raises(TypeError, match=r"expected one Tensor or a list of them .* got Tensor followed by 1 more"):
+        draw(loss, loss)
     with pytest.raises(ValueError, match="got no tensor"):
         draw([])
     with pytest.raises(ValueError, match="direction is 'right' or 'down', got 'LR'"):
         draw(loss, direction="LR")
+    with pytest.raises(ValueError, match="depth is how many levels of groups are open, 0 or more; got -1"):
+        draw(loss, depth=-1)
+    with pytest.raises(ValueError, match="depth"):
+        draw(loss, depth=True)
+    with pytest.raises(ValueError, match="color is one of 'role', 'gradient', 'memory', 'time'; got 'rainbow'"):
+        draw(loss, color="rainbow")
+    with pytest.raises(ValueError, match="the tensor 'other' given as wrt is not part of this graph"):
+        draw(loss, wrt=Tensor(1.0, requires_grad=True, name="other"))
+    with pytest.raises(TypeError, match="wrt is a tensor, a name, or several; got int"):
+        draw(loss, wrt=3)
 
 
 @needs_dot
@@ -190,7 +224,139 @@ def test_figures_of_huge_values_do_not_warn(count: int) -> None:
     assert "mean inf" in draw(Tensor(np.full(count, 1e308), requires_grad=True) * 1.0).source
 
 
-def test_text_names_arguments_in_the_order_of_the_call(no_dot: Path) -> None:
+def test_text_names_arguments_in_the_order_of_the_call() -> None:
     x = Tensor(3.0, requires_grad=True, name="x")
-    assert "subtract = subtract(x, constant)" in draw(x - 1.0)._repr_mimebundle_()["text/plain"]
-    assert "subtract = subtract(constant, x)" in draw(1.0 - x)._repr_mimebundle_()["text/plain"]
+    assert "subtract = subtract(x, constant)" in str(draw(x - 1.0))
+    assert "subtract = subtract(constant, x)" in str(draw(1.0 - x))
+
+
+# ----------------------------------------------------------------------------------------------- models and functions
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        self.norm, self.linear = nn.LayerNorm(4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.linear(self.norm(x))
+
+
+def shown(drawing: Drawing) -> set[str]:
+    return {node.id for node in drawing.shown.nodes}
+
+
+def test_a_model_is_drawn_with_an_example_and_left_as_it_was() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
+    mean = model[1].running_mean.numpy().copy()
+    state = nn.seeding.generator_or_default(None).bit_generator.state
+    drawing = draw(model, np.ones((3, 4), np.float32))
+    assert nn.seeding.generator_or_default(None).bit_generator.state == state
+    np.testing.assert_array_equal(model[1].running_mean.numpy(), mean)
+    assert all(p.grad is None for p in model.parameters())
+    assert {"0.weight", "0.linear", "x"} <= shown(drawing)
+    assert next(node for node in drawing.description.nodes if node.id == "x").role == "constant"
+
+
+def test_a_model_without_parameters_has_its_input_tracked() -> None:
+    drawing = draw(nn.Tanh(), [0.5, 1.0])
+    assert [node.role for node in drawing.description.nodes] == ["variable", "operation"]
+
+
+def test_a_function_is_drawn_with_its_inputs_tracked_and_named() -> None:
+    drawing = draw(lambda a, b: np.sin(a) * b, 1.0, 2)
+    assert {node.id: node.role for node in drawing.description.nodes} == {
+        "a": "variable", "b": "variable", "sin": "operation", "multiply": "operation",
+    }  # fmt: skip
+    with pytest.raises(TypeError, match=r"is a function: give it example inputs"):
+        draw(np.sin)
+    with pytest.raises(RuntimeError, match="no result of <lambda> is tracked"):
+        draw(lambda a: 3.0, 1.0)
+
+
+def test_groups_are_closed_by_depth_name_class_or_predicate() -> None:
+    model = nn.Sequential(Block(), Block())
+    x = np.ones((2, 4), np.float32)
+    assert shown(draw(model, x, depth=0)) == {"Sequential", "x"}
+    assert shown(draw(model, x, depth=1)) == {"0", "1", "x"}
+    assert "0.linear.linear" in shown(draw(model, x, depth=3))
+    assert {"0", "1.linear.linear"} <= shown(draw(model, x, collapse="0"))
+    assert {"0", "1"} <= shown(draw(model, x, collapse="Block"))
+    assert {"0.norm", "1.norm"} <= shown(draw(model, x, collapse=lambda group: group.title == "LayerNorm"))
+
+
+def test_repeated_blocks_are_folded_on_request() -> None:
+    model = nn.Sequential(*[Block() for _ in range(6)])
+    drawing = draw(model, np.ones((2, 4), np.float32), fold=True, collapse="Block")
+    (block,) = [node for node in drawing.shown.nodes if node.role == "group"]
+    assert block.times == 6
+    assert "×6" in drawing.source
+    assert "×6" in str(drawing)
+    assert all(group.times == 1 for group in draw(model, np.ones((2, 4), np.float32)).shown.groups)
+
+
+def test_only_what_leads_from_a_parameter() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = np.ones((2, 4), np.float32)
+    assert shown(draw(model, x, wrt="2.weight")) == {"2.weight", "2.linear"}
+    assert shown(draw(model, x, wrt=model[0].weight)) == {"0.weight", "0.linear", "1.tanh", "2.linear"}
+    with pytest.raises((KeyError, ValueError), match=r"2\.weight"):
+        draw(model, x, wrt="2.weihgt")
+
+
+def test_only_gradient_paths() -> None:
+    x = Tensor(3.0, requires_grad=True, name="x")
+    assert shown(draw(x * 2.0 + 1.0, gradient_paths=True)) == {"x", "multiply", "add"}
+
+
+def test_fused_operations_are_opened_into_their_reference() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    x = np.ones((2, 4), np.float32)
+    closed, opened = draw(model, x), draw(model, x, expand="layer_norm")
+    assert "1.layer_norm" in shown(closed)
+    assert "1.layer_norm" not in shown(opened)
+    assert any(group.kind == "fused" for group in opened.shown.groups)
+    with pytest.raises(ValueError, match="expand='softplus'"):
+        draw(model, x, expand="softplus")
+
+
+def test_a_pass_of_its_own_touches_no_grad() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = (x * x).sum()
+    drawing = draw(y, backward=True)
+    assert x.grad is None
+    assert {node.id: node.gradient.tolist() for node in drawing.description.nodes} == {
+        "x": [2.0, 4.0], "multiply": [1.0, 1.0], "sum": 1.0,
+    }  # fmt: skip
+    y.backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+    with pytest.raises(RuntimeError, match=r"draw\(backward=True\) starts at a single number; got shape \(2,\)"):
+        draw(x * 2, backward=True)
+
+
+def test_too_many_nodes_are_refused_with_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(picture, "MOST_DRAWN", 10)
+    model = nn.Sequential(*[Block() for _ in range(6)])
+    drawing = draw(model, np.ones((2, 4), np.float32), depth=9)
+    with pytest.raises(ValueError, match=r"a picture of \d+ nodes is too large .*(depth|collapse)"):
+        drawing.save(tmp_path / "graph.svg")
+    assert list(tmp_path.iterdir()) == []
+    drawing.save(tmp_path / "graph.json")
+
+
+def test_a_deep_model_is_a_page_and_not_a_wall() -> None:
+    model = nn.Sequential(*[nn.Sequential(Block(), Block(), Block()) for _ in range(12)])
+    drawing = draw(model, np.ones((2, 4), np.float32))
+    assert len(drawing.description.nodes) > 250
+    assert 10 < len(drawing.shown.nodes) <= 60
+
+
+def test_show_opens_the_page(loss: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    import webbrowser
+
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    path = draw(loss).show()
+    assert path is not None
+    assert opened == [path.as_uri()]
+    assert path.read_text(encoding="utf-8") == draw(loss).html()

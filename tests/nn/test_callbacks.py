@@ -150,6 +150,89 @@ def test_terminate_on_nan_names_the_gradient() -> None:
     assert model.w.tolist() == [0.0]
 
 
+class Fails(nn.Module):
+    """Draws a number, and takes the logarithm of 0 where it is small."""
+
+    def __init__(self) -> None:
+        self.linear, self.normal = nn.Linear(3, 2), nn.BatchNorm1d(2)
+
+    def forward(self, x: ad.Tensor) -> ad.Tensor:
+        lucky = nn.seeding.generator_or_default(None).random() > 0.2
+        return np.log(np.exp(self.normal(self.linear(x))) * lucky)
+
+
+def culprit_of(model: nn.Module, **options: Any) -> tuple[TerminateOnNaN, nn.Trainer]:
+    callback = TerminateOnNaN()
+    trainer = nn.Trainer(model, nn.MSELoss(), nn.optim.SGD(model.parameters(), lr=1e-3), callbacks=[callback], **options)
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="TerminateOnNaN"):
+        trainer.fit((np.random.default_rng(0).normal(size=(64, 3)), np.zeros((64, 2))), 100, batch_size=8, progress=False)
+    return callback, trainer
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_terminate_on_nan_names_operation_module_and_line(accumulate: int) -> None:
+    nn.manual_seed(4)
+    callback, trainer = culprit_of(nn.Sequential(nn.Identity(), Fails()), accumulate=accumulate)
+    error = callback.culprit
+    if error is None:  # the other of the two batches was it
+        assert accumulate == 2
+        assert "run again" not in str(trainer.history.stopped)
+        return
+    assert (error.operation, error.module, error.phase) == ("log", "1", "forward")
+    assert error.source.startswith(f"{__file__}:")
+    told = "When the batch was run again, operation 'log' made inf in 16 of 16 elements, from finite inputs (in module '1', at "
+    assert told + error.source + ")" in str(trainer.history.stopped)
+    assert error.node is None
+    assert error.__traceback__ is None
+
+
+def test_terminate_on_nan_names_the_rule() -> None:
+    class Root(nn.Module):
+        def __init__(self) -> None:
+            self.w = nn.Parameter([0.0, 1.0])
+
+        def forward(self, x: ad.Tensor) -> ad.Tensor:
+            return 1 + np.sqrt(self.w * 1) + 0 * x[:, :2]
+
+    callback, trainer = culprit_of(Root())
+    assert callback.culprit is not None
+    assert (callback.culprit.operation, callback.culprit.phase, callback.culprit.module) == ("sqrt", "backward", "Root")
+    assert "the rule of operation 'sqrt' for 'x' made inf in 1 of 2 elements" in str(trainer.history.stopped)
+
+
+def test_terminate_on_nan_changes_nothing_by_looking() -> None:
+    def state(watched: bool) -> list[Any]:
+        nn.manual_seed(4)
+        model = Fails()
+        if watched:
+            callback, _ = culprit_of(model)
+            assert callback.culprit is not None
+        else:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(TerminateOnNaN, "_found_again", lambda self, trainer: None)
+                culprit_of(model)
+        grads = [p.grad.tolist() for p in model.parameters() if p.grad is not None]
+        return [{k: v.tolist() for k, v in model.state_dict().items()}, repr(grads), nn.seeding.generator_or_default(None).random()]
+
+    assert state(True) == state(False)
+
+
+def test_terminate_on_nan_says_what_it_knows_of_a_model_that_cannot_run_twice() -> None:
+    class Once(nn.Module):
+        def __init__(self) -> None:
+            self.w, self.calls = nn.Parameter([1.0, 1.0]), 0
+
+        def forward(self, x: ad.Tensor) -> ad.Tensor:
+            self.calls += 1
+            if self.calls == 2:
+                raise ValueError("no")
+            return np.log(self.w * 0) + 0 * x[:, :2]
+
+    callback, trainer = culprit_of(Once())
+    assert callback.culprit is None
+    assert str(trainer.history.stopped).startswith("the loss is inf in epoch 1, batch 1; inputs and weights are finite")
+
+
 # ------------------------------------------------------------------------------------------------ gradients
 
 

@@ -59,23 +59,17 @@ def main() -> None:
     print(f"  weights         {folder / 'digits.npz'}")
     print(f"  learning curve  {draw_learning_curve(history, folder / 'learning_curve.png')}")
     print(f"  predictions     {draw_predictions(model, pixels[test], labels[test], folder / 'predictions.png')}")
-    print(f"  backprop graph  {draw_one_step(model, measure, pixels[:4], labels[:4], folder / 'backprop.svg')}")
+    print(f"  backprop graph  {draw_one_step(model, measure, pixels[:4], labels[:4], folder / 'backprop.html')}")
 
 
 def draw_one_step(model: Reader, measure: nn.CrossEntropyLoss, pixels: np.ndarray, labels: np.ndarray, path: Path) -> Path:
-    """Draw the graph that one backward pass walks, with the values and gradients on it; return the file."""
+    """Draw the graph that one backward pass walks, with values and gradients, as a page and as a picture; return the page."""
     model.zero_grad()
     with ad.trace():
         loss = measure(model(ad.Tensor(pixels, name="pixels")), ad.Tensor(labels, name="labels"))
     loss.backward()
-    drawing = ad.draw(loss)
-    try:
-        drawing.save(path)
-    except ad.DotNotFoundError as error:  # its text is still written: any Graphviz viewer shows it
-        print(error)
-        path = path.with_suffix(".dot")
-        drawing.save(path)
-    return path
+    ad.draw(loss).save(path.with_suffix(".svg"))
+    return ad.draw(loss).save(path)
 
 
 def draw_learning_curve(history: nn.History, path: Path) -> Path:

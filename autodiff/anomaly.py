@@ -9,13 +9,14 @@ from __future__ import annotations
 import collections
 import contextvars
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from .chain_rule import outward
 from .culprit import AnomalyError, picture_of, saved_to, standing_in
+from .finiteness import Bad, array_of, floats_in, found_in, holder_of_nan, without
 from .graph import Mode, Node, Variable, _Switch, label, left_out, notes_of
 from .recording import Operation
 from .tracing import Trace, caller, statistics_of
@@ -95,8 +96,8 @@ class Sentry:
     def __init__(self, watch: Watch, names: tuple[str | None, ...] = (), source: str = ""):
         self.watch, self.names, self.source = watch, names, source
 
-    def note_gradient(self, g: Any, node: Node) -> None:
-        self.watch.note_gradient(g, node)
+    def note_gradient(self, g: Any, node: Node, before: Any) -> None:
+        self.watch.note_gradient(g, node, before)
 
     def note_contribution(self, position: int, d: Any, node: Node, g: Any, so_far: Any) -> None:
         self.watch.note_contribution(position, d, node, g, so_far)
@@ -154,17 +155,17 @@ class Watch(Trace):
         for part in y if isinstance(y, (tuple, list)) else (y,):
             if self._is_fine(part):
                 continue
-            given, named = list(_floats(inputs)), _named(operation, inputs)
+            given, named = list(floats_in(inputs)), _named(operation, inputs)
             bad = self._bad(np.asarray(part), given, operation.elementwise)
             if bad is None:  # an infinity that follows from one that came in
                 continue
             called, came_in = called_by_users(operation), None
             if bad.made:
-                summary = f"operation '{called}' made {bad.kind} {bad.extent}, from {_without(bad.kind, given)} inputs"
+                summary = f"operation '{called}' made {bad.kind} {bad.extent}, from {without(bad.kind, given)} inputs"
             else:
-                came_in = _holder(named)
+                came_in = holder_of_nan(named)
                 summary = (
-                    f"operation '{called}' passed nan on, {bad.extent} of its result: it was not made here, but came in with its "
+                    f"operation '{called}' passed nan on, {bad.of_its_result}: it was not made here, but came in with its "
                     f"argument '{came_in}'"
                 )
             self._raise(
@@ -178,39 +179,57 @@ class Watch(Trace):
 
     # ------------------------------------------------------------------------------------------- backward
 
-    def walk(self, order: list[Node], seeds: Any) -> None:
+    def walk(self, order: list[Node], seeds: Any) -> Any:
         for node, seed in seeds.items():
             for part in seed if isinstance(seed, list) else (seed,):
                 if not self._is_fine(part):
                     self._raise_of_gradient(node, part, "the gradient given to the backward pass holds {}")
+        before: list[Any] = []
         for node in order:
-            operation = node.operation
-            if operation is None or operation.index_only:
+            notes = node.notes
+            if (node.operation is None or node.operation.index_only) and (notes is None or not notes.hooks):
                 continue
-            record = None if node.notes is None else node.notes.record
+            record = None if notes is None else notes.record
             if record is None:
                 notes_of(node).record = Sentry(self)
-            else:
+                before.append((node, None))
+            elif record.watch is not self:
+                before.append((node, (record, record.watch)))
                 record.watch = self
+        return before
 
-    def note_gradient(self, g: Any, node: Node) -> None:
-        """Look at the gradient that has arrived at `node`: all that was handed on to it has been looked at already."""
+    def walked(self, watched: Any) -> None:
+        """Leave behind what was there before: outside of the block only what was recorded inside is watched."""
+        for node, before in watched:
+            if before is None:
+                node.notes.record = None
+            else:
+                record, record.watch = before
+
+    def note_gradient(self, g: Any, node: Node, before: Any) -> None:
+        """Look at the gradient that has arrived at `node`, and at what its hooks made of it.
+
+        All that was handed on to it has been looked at already.
+        """
+        if g is not before and not self._is_fine(g):
+            array, given = array_of(g), array_of(before)
+            if np.isnan(array).any() or self._bad(array, [given], True) is not None:
+                self._raise_of_gradient(node, g, f"the gradient of {_called(node)} after its hooks holds {{}}")
         for part in g if isinstance(g, list) else (g,):
-            if part is not None and np.isnan(_array(part)).any():
-                hooked = node.notes is not None and node.notes.hooks
-                how = "after its hooks holds {}" if hooked else "holds {}: it was given, or comes from where nothing is watched"
-                self._raise_of_gradient(node, part, f"the gradient of the result of operation '{label(node)}' {how}")
+            if part is not None and np.isnan(array_of(part)).any():
+                how = "holds {}: it was given, or comes from where nothing is watched"
+                self._raise_of_gradient(node, part, f"the gradient of {_called(node)} {how}")
 
     def note_contribution(self, position: int, d: Any, node: Node, g: Any, so_far: Any) -> None:
         """Look at what `node` hands on to its argument at `position`, and at the sum of that and `so_far`."""
-        term = _array(d)
+        term = array_of(d)
         if not self._is_fine(term):
-            self._check_rule(position, term, node, g)
+            self._check_rule(position, term, node, g, isinstance(d, Variable))
         if so_far is not None:
             with np.errstate(all="ignore"):
-                total = _array(so_far) + term
+                total = array_of(so_far) + term
             if not self._is_fine(total):
-                self._check_sum(position, [_array(so_far), term], total, node)
+                self._check_sum(position, [array_of(so_far), term], total, node)
 
     def note_failure(self, error: Exception, node: Node) -> None:
         """Draw where a rule raised an error."""
@@ -218,29 +237,30 @@ class Watch(Trace):
             path, trouble = saved_to(self.picture, lambda: picture_of(node))
             error.add_note(f"picture: {path or trouble}")
 
-    def _check_rule(self, position: int, d: np.ndarray, node: Node, g: Any) -> None:
+    def _check_rule(self, position: int, d: np.ndarray, node: Node, g: Any, recorded: bool) -> None:
         operation = node.operation
         parts = [(f"g[{i}]", part) for i, part in enumerate(g)] if isinstance(g, list) else [("g", g)]
-        arrived = {name: _array(part) for name, part in parts if part is not None}
+        arrived = {name: array_of(part) for name, part in parts if part is not None}
         kept = dict(_kept(node, position))
-        given = [*arrived.values(), *_floats(kept), *_floats(_context(node))]
+        given = [*arrived.values(), *floats_in(kept), *floats_in(_context(node))]
         bad = self._bad(d, given, operation.elementwise and all(array.shape in (d.shape, ()) for array in given))
         if bad is None:
             return
         argument = _argument(operation, position)
-        rule = "rule" if operation.reference is None else "kernel"
+        rule = "rule" if operation.reference is None else "reference" if recorded else "kernel"
         where = f"{rule} of operation '{called_by_users(operation)}' for '{argument}'"
         if not bad.made:
-            holder = _holder([*arrived.items(), *kept.items()])
+            holder = holder_of_nan([*arrived.items(), *kept.items()])
             summary = f"the {where} passed nan on, {bad.extent}: it was not made here, but came in with {holder or 'what it kept'}"
-        elif _without(bad.kind, given) == "finite":
+        elif without(bad.kind, given) == "finite":
             summary = f"the {where} made {bad.kind} {bad.extent}, from a finite gradient"
         else:
             summary = f"the {where} made {bad.kind} {bad.extent}, from what held no {bad.kind}"
         outside = {name: outward(array) for name, array in arrived.items()}
         self._raise(
             AnomalyError(
-                summary, called_by_users(operation), "backward", argument, _rule_text(operation, argument), _source(node),
+                summary, called_by_users(operation), "backward", argument,
+                "" if rule == "reference" else _rule_text(operation, argument), _source(node),
                 _statistics([*outside.items(), *kept.items()]), statistics_of(outward(d)), node, _names(node),
             ),
             lambda: picture_of(node, outside.get("g"), (position, outward(d))),
@@ -253,9 +273,9 @@ class Watch(Trace):
         operation, parent = node.operation, node.parents[position]
         assert parent is not None
         called = called_by_users(operation)
-        whose = f"'{label(parent)}'" if parent.operation is None else f"the result of operation '{label(parent)}'"
         how = "it is too large a number" if bad.kind == "inf" else "inf and -inf met"
-        summary = f"the sum of the gradients of {whose} became {bad.kind} {bad.extent}: {how}; the last term came from '{called}'"
+        became = f"became {bad.kind} {bad.extent}: {how}; the last term came from '{called}'"
+        summary = f"the sum of the gradients of {_called(parent)} {became}"
         terms = [outward(term) for term in terms]
         self._raise(
             AnomalyError(
@@ -266,7 +286,7 @@ class Watch(Trace):
         )  # fmt: skip
 
     def _raise_of_gradient(self, node: Node, g: Any, summary: str) -> None:
-        array = outward(_array(g))
+        array = outward(array_of(g))
         bad = self._bad(array, [], True)
         assert bad is not None
         self._raise(
@@ -280,73 +300,24 @@ class Watch(Trace):
     # ------------------------------------------------------------------------------------------- looking
 
     def _is_fine(self, value: Any) -> bool:
-        array = _array(value)
+        array = array_of(value)
         if array.dtype.kind not in "fc":
             return True
         return bool(np.isfinite(array).all()) or (self.check == "nan" and not np.isnan(array).any())
 
-    def _bad(self, result: np.ndarray, given: list[np.ndarray], each: bool) -> _Bad | None:
-        """Return what is wrong with a result, if anything.
-
-        given  the numbers that it was made from
-        each   whether each element of it was made from those in its place alone
-        """
-        for kind, is_kind in (("nan", np.isnan), ("inf", np.isinf)):
-            if kind not in self.check:
-                continue
-            where: np.ndarray = np.asarray(is_kind(result))
-            for array in given:
-                before = is_kind(array)
-                if before.any():
-                    where = where & ~np.broadcast_to(before, where.shape) if each else np.zeros_like(where)
-            if where.any():
-                return _Bad(kind, where, True)
-        came_in = np.asarray(np.isnan(result))
-        return _Bad("nan", came_in, False) if came_in.any() else None
+    def _bad(self, result: np.ndarray, given: list[np.ndarray], each: bool) -> Bad | None:
+        return found_in(result, given, each, self.check)
 
     def _raise(self, error: AnomalyError, draw: Callable[[], Any]) -> None:
         error.can_be_drawn(draw, self.picture)
-        raise error
+        try:
+            raise error
+        finally:
+            del error, draw  # its traceback has this frame: a circle, that would keep the graph alive
 
 
-class _Bad(NamedTuple):
-    """nan or infinities in an array: where, and whether they were made there (else they came in)."""
-
-    kind: str
-    where: np.ndarray
-    made: bool
-
-    @property
-    def extent(self) -> str:
-        size = self.where.size
-        return "in its one element" if size == 1 else f"in {np.count_nonzero(self.where):,} of {size:,} elements"
-
-
-def _array(value: Any) -> np.ndarray:
-    return value._data if isinstance(value, Variable) else np.asarray(value)
-
-
-def _floats(value: Any) -> Iterator[np.ndarray]:
-    """Yield the floating and complex numbers in `value`, in lists and tuples too, as arrays."""
-    if isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _floats(part)
-    elif isinstance(value, dict):
-        yield from _floats(list(value.values()))
-    elif isinstance(value, (Variable, np.ndarray, np.generic, float, complex)):
-        array = _array(value)
-        if array.dtype.kind in "fc":
-            yield array
-
-
-def _without(kind: str, arrays: list[np.ndarray]) -> str:
-    """Return the adjective for numbers of which none, or none that matters, is nan or infinite."""
-    return "finite" if all(np.isfinite(array).all() for array in arrays) else f"non-{kind}"
-
-
-def _holder(named: Iterable[tuple[str, Any]]) -> str | None:
-    """Return the name of the first of these that holds nan."""
-    return next((name for name, value in named if any(np.isnan(array).any() for array in _floats(value))), None)
+def _called(node: Node) -> str:
+    return f"'{label(node)}'" if node.operation is None else f"the result of operation '{label(node)}'"
 
 
 def called_by_users(operation: Operation) -> str:
@@ -364,9 +335,9 @@ def _named(operation: Operation, inputs: Any) -> list[tuple[str, Any]]:
 def _statistics(named: Any) -> dict[str, Any]:
     """Return the statistics of those of the arguments that are arrays or floating numbers."""
     return {
-        name: statistics_of(_array(value))
+        name: statistics_of(array_of(value))
         for name, value in named
-        if isinstance(value, (Variable, np.ndarray, np.generic, float, complex)) and _array(value).dtype.kind in "biufc"
+        if isinstance(value, (Variable, np.ndarray, np.generic, float, complex)) and array_of(value).dtype.kind in "biufc"
     }
 
 

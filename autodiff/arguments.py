@@ -5,12 +5,16 @@ Knows conversions in and out. Knows nothing of operations or recording.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from .graph import Variable, wrap
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def as_array(value: Any, operation: str = "asarray") -> np.ndarray:
@@ -172,3 +176,28 @@ def _given(value: Any) -> str:
 def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def hinted(hints: Mapping[str, str]) -> Callable[[_F], _F]:
+    """Let a function say, of an argument that it does not take but other libraries do, what to write here.
+
+    hints  the other library's argument, and what to write
+    """
+
+    def decorate(function: _F) -> _F:
+        taken = set(inspect.signature(function).parameters)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs:
+                if name not in taken:
+                    import difflib  # here: only a mistake needs it
+
+                    near = difflib.get_close_matches(name, taken, 1)
+                    hint = hints.get(name, f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(taken))}")
+                    raise TypeError(f"{function.__name__}() takes no argument '{name}': {hint}")
+            return function(*args, **kwargs)
+
+        return cast(_F, call)
+
+    return decorate

@@ -48,12 +48,12 @@ def propagate(
     needed = None if wanted is None else leading_to(wanted, order)
     _check_unconsumed(order, needed, wanted)
     mode = current_mode()
-    if mode is not None and mode.trace is not None:
-        mode.trace.walk(order, seeds)
+    trace = None if mode is None else mode.trace
+    watched: Any = None if trace is None else trace.walk(order, seeds)
     last_write = newest_write()
     pending: dict[Node, Any] = dict(seeds)
     # Whose pending cotangent is memory of this pass alone, free to be added to in place; never so when that is recorded.
-    owned: set[Node] = _Nobody() if create_graph else set()
+    owned: set[Node] = Nobody() if create_graph else set()
     arrived: dict[Node, Any] = {}
     ndarray = np.ndarray
     # invalid='raise' reports 0*inf and 0/0, the makings of a false nan; a rule that raises is run again with care.
@@ -116,7 +116,7 @@ def propagate(
                             try:
                                 pending[parent] = so_far = so_far + d
                             except FloatingPointError:
-                                pending[parent] = so_far = _quiet_sum(so_far, d)
+                                pending[parent] = so_far = quiet_sum(so_far, d)
                             if type(so_far) is ndarray:
                                 owned.add(parent)
                 if not retain_graph:
@@ -124,6 +124,9 @@ def propagate(
     except Exception as error:
         say_where(error, node, order)
         raise
+    finally:
+        if trace is not None:
+            trace.walked(watched)
     return arrived
 
 
@@ -140,24 +143,26 @@ def contributions(
             return contributions(node, g, needed, create_graph)
     operation = node.operation
     if not operation.plain:
-        found = _jointly(node, g, needed, create_graph)
-    else:
-        found = []
-        saved = node.saved if not create_graph else operation.as_tensors(node)
-        for rule, count, kept, parent in zip(operation.rules, operation.needs, saved, node.parents):
-            if parent is None or rule is None or (needed is not None and parent not in needed):
-                found.append(None)
-                continue
-            arguments = (kept,) if count == 1 else () if count == 0 else kept
-            try:
-                found.append(rule(g, *arguments))
-            except FloatingPointError:
-                found.append(_carefully(operation, rule, g, arguments))
-    return [
-        (position, parent, fitted(d, parent, node))
-        for position, (parent, d) in enumerate(zip(node.parents, found))
-        if parent is not None and d is not None and (needed is None or parent in needed)
-    ]
+        return [
+            (position, parent, fitted(d, parent, node))
+            for position, (parent, d) in enumerate(zip(node.parents, _jointly(node, g, needed, create_graph)))
+            if parent is not None and d is not None and (needed is None or parent in needed)
+        ]
+    saved = node.saved if not create_graph else operation.as_tensors(node)
+    found: list[tuple[int, Node, Any]] = []
+    position = -1
+    for parent, rule, count, kept in zip(node.parents, operation.rules, operation.needs, saved):
+        position += 1
+        if parent is None or rule is None or (needed is not None and parent not in needed):
+            continue
+        try:
+            d = rule(g, kept) if count == 1 else rule(g) if count == 0 else rule(g, *kept)
+        except FloatingPointError:
+            d = _carefully(operation, rule, g, (kept,) if count == 1 else kept)
+        if type(d) is not np.ndarray or d.dtype is not parent.dtype or d.shape != parent.shape:
+            d = fitted(d, parent, node)
+        found.append((position, parent, d))
+    return found
 
 
 def say_where(error: Exception, node: Node, order: Iterable[Node]) -> None:
@@ -180,7 +185,9 @@ def say_where(error: Exception, node: Node, order: Iterable[Node]) -> None:
         error.add_note(" ".join(parts))
 
 
-class _Nobody(set[Node]):
+class Nobody(set[Node]):
+    """Whose cotangents are memory of their own, where none are."""
+
     def add(self, node: Node) -> None:
         pass
 
@@ -261,7 +268,8 @@ def _specially(node: Node, *arguments: Any) -> bool:
         return bool(node.operation.special(node, *arguments))
 
 
-def _quiet_sum(a: Any, b: Any) -> Any:
+def quiet_sum(a: Any, b: Any) -> Any:
+    """Return `a + b`, whose nan (inf - inf) is a true one."""
     with np.errstate(invalid="ignore"):
         return a + b
 
@@ -284,7 +292,7 @@ def add_to(pending: dict[Node, Any], owned: set[Node], parent: Node, d: Any) -> 
         with np.errstate(invalid="ignore"):
             so_far += d
     else:
-        pending[parent] = so_far = _quiet_sum(so_far, d)
+        pending[parent] = so_far = quiet_sum(so_far, d)
         if type(so_far) is np.ndarray:
             owned.add(parent)
 
@@ -369,6 +377,7 @@ def _attend(node: Node, g: Any, create_graph: bool, store: bool) -> Any:
     """Run the hooks of `node` on its accumulated gradient, then keep it where that was asked for."""
     notes = node.notes
     assert notes is not None
+    before = g
     if notes.hooks:
         with np.errstate(all="warn"):
             for hook in tuple(notes.hooks.values()):
@@ -380,8 +389,9 @@ def _attend(node: Node, g: Any, create_graph: bool, store: bool) -> Any:
         if tensor is not None:
             with np.errstate(all="warn"):
                 deposit(tensor, outward(g), create_graph, shared=True)
-    if notes.record is not None:
-        notes.record.note_gradient(g, node)
+    record = notes.record  # which another thread may take away
+    if record is not None:
+        record.note_gradient(g, node, before)
     return g
 
 

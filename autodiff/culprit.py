@@ -29,7 +29,7 @@ CURES = {
     "log1p": "log1p is -inf at -1 and nan below: keep its argument above that",
     "exp": "exp overflows above 88 in float32 and above 709 in float64: take the maximum away first, or use logsumexp or softmax",
     "expm1": "expm1 overflows above 88 in float32 and above 709 in float64",
-    "sqrt": "the square root of a negative number is nan: np.sqrt(np.maximum(x, 0))",
+    "sqrt": "the square root of a negative number is nan: np.sqrt(np.maximum(x, 0)), or mask before it: np.sqrt(np.where(x > 0, x, 1))",
     "divide": "a divisor is 0: add a small number to it, or choose with np.where before dividing",
     "reciprocal": "a number is 0: add a small number to it, or choose with np.where before",
     "power_constant": "a negative power of 0 is inf, a root of a negative number nan, and large powers overflow",
@@ -41,6 +41,8 @@ CURES = {
     "power_constant'": "the slope of a power below 1 is infinite at 0: keep the base away from 0",
     "divide'": "a divisor is 0, or so small that its square is 0",
 }
+MASKED = 'an infinity that np.where masks out afterwards does no harm here: detect_anomaly(check="nan") ignores it'
+NO_LINE = "not known, as it was called outside the block: record it under trace() to know the line"
 
 
 class AnomalyError(FloatingPointError):
@@ -80,6 +82,7 @@ class AnomalyError(FloatingPointError):
         self.module = self.title = ""
         self.picture: pathlib.Path | None = None
         self._names = dict(names or {})
+        self._lacks_line = phase == "backward" and not source and node is not None and node.operation is not None
         self._trouble = ""
         self._draw: Callable[[], Drawing] | None = None
 
@@ -108,19 +111,21 @@ class AnomalyError(FloatingPointError):
         return self._draw()
 
     def __str__(self) -> str:
-        rows = [("line", in_words(self.source))] if self.source else []
+        rows = [("line", in_words(self.source) if self.source else NO_LINE)] if self.source or self._lacks_line else []
         if self.module:
             rows.append(("module", self.module + (f" ({self.title})" if self.title not in ("", self.module) else "")))
         if self.rule:
             rows.append(("rule", self.rule))
         for name, statistics in self.inputs.items():
             called = self._names.get(name)
-            rows.append((name, f"{statistics_in_words(statistics)}{f', called {called!r}' if called else ''}"))
+            rows.append((self._described(name), f"{f'{called!r}, ' if called else ''}{statistics_in_words(statistics)}"))
         if self.output is not None:
             rows.append(("result", statistics_in_words(self.output)))
-        cure = CURES.get(self.operation + ("'" if self.phase == "backward" else ""))
-        if cure and (self.argument is None or self.phase == "backward"):
-            rows.append(("cure", cure))
+        cures = [CURES.get(self.operation + ("'" if self.phase == "backward" else ""))]
+        if self.phase == "forward" and self.output is not None and self.output.infinities and not self.output.nans:
+            cures.append(MASKED)
+        if any(cures) and (self.argument is None or self.phase == "backward"):
+            rows.append(("cure", "\n".join(filter(None, cures))))
         if self.picture is not None:
             rows.append(("picture", str(self.picture)))
         elif self._trouble:
@@ -128,6 +133,13 @@ class AnomalyError(FloatingPointError):
         width = max((len(name) for name, _ in rows), default=0)
         indent = "\n" + " " * (width + 4)
         return "\n".join([self.summary, *(f"  {name:<{width}}  {indent.join(text.splitlines())}" for name, text in rows)])
+
+    def _described(self, name: str) -> str:
+        """Return what an input is: an argument by its name in the operation's signature, which may be that of another Tensor."""
+        if self.phase == "forward":
+            return f"argument {name}"
+        known = {"y": "output y", "before": "sum before", "added": "added to it"}
+        return f"gradient {name}" if name == "g" or name.startswith("g[") else known.get(name) or f"argument {name}"
 
     def __reduce__(self) -> Any:  # a graph and its picture stay in the process that they belong to
         return _restored, (self.summary, {**self.__dict__, "node": None, "_draw": None})

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .chain_rule import add_to, arrays_in, contributions, describe, leading_to, outward
+from .chain_rule import Nobody, add_to, arrays_in, contributions, describe, leading_to, outward, quiet_sum
 from .graph import Leaf, Node
-from .memory import written_since
+from .memory import newest_write, written_since
 from .tracing import Record
 
 
@@ -48,25 +48,27 @@ def flow_back(seeds: Mapping[Node, Any], towards: Iterable[Node] | None = None) 
     flow = Flow()
     flow.order = behind(seeds)
     needed = None
+    targets = set(() if towards is None else towards)
     if towards is not None:
-        needed = leading_to(set(towards), flow.order)
+        needed = leading_to(targets, flow.order)
         flow.order = [node for node in flow.order if node in needed]
     pending: dict[Node, Any] = dict(seeds)
-    with np.errstate(divide="ignore", over="ignore", under="ignore"):
+    owned = Nobody()  # no gradient is memory that may be added to: all are kept
+    with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):  # as in the chain rule
         for node in flow.order:
             g = pending.pop(node, None)
             if g is None:
                 continue
             flow.gradients[node] = [None if part is None else outward(part) for part in g] if isinstance(g, list) else outward(g)
-            if needed is not None and not any(parent in needed for parent in node.parents):
+            if node in targets and not any(parent in needed for parent in node.parents):  # type: ignore[operator]
                 continue  # the walk ends here: what lies beyond may well be consumed
-            for position, parent, d in handed_on(node, g, needed):
+            for position, parent, d in _share(node, g, needed):
                 if isinstance(d, list):  # one of several outputs: it fills its place
                     before = pending.setdefault(parent, [None] * len(d))
-                    pending[parent] = [b if a is None else a if b is None else a + b for a, b in zip(before, d)]
+                    pending[parent] = [b if a is None else a if b is None else quiet_sum(a, b) for a, b in zip(before, d)]
                 else:
                     flow.contributions[node, position] = outward(d)
-                    add_to(pending, set(), parent, d)
+                    add_to(pending, owned, parent, d)
     return flow
 
 
@@ -90,6 +92,11 @@ def handed_on(node: Node, g: Any, needed: set[Node] | None = None) -> list[tuple
 
     Of one of several outputs the term is a list with a place for each output.
     """
+    with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
+        return _share(node, g, needed)
+
+
+def _share(node: Node, g: Any, needed: set[Node] | None) -> list[tuple[int, Node, Any]]:
     if isinstance(node, Leaf):
         return []
     node = unconsumed(node)
@@ -98,13 +105,14 @@ def handed_on(node: Node, g: Any, needed: set[Node] | None = None) -> list[tuple
         parent = node.parents[0]
         assert parent is not None
         return [(0, parent, [g if i == index else None for i in range(count)])]
-    with np.errstate(invalid="raise", divide="ignore", over="ignore", under="ignore"):
-        return contributions(node, g, needed)
+    return contributions(node, g, needed)
 
 
 def unconsumed(node: Node) -> Node:
     """Return `node` with what its rules need: itself, or after a backward pass a copy made from the record of a trace."""
     saved = node.saved
+    if saved is not None and node.number >= newest_write():
+        return node
     if saved is None:
         record = None if node.notes is None else node.notes.record
         saved = None if record is None else record.saved

@@ -16,6 +16,7 @@ from .chain_rule import arrays_in
 from .drawing.naming import size_text
 from .flow import behind
 from .graph import Group, Leaf, Node
+from .memory import owner_of
 from .tensor import Tensor
 from .tracing import Record
 
@@ -44,7 +45,7 @@ class MemoryEntry:
 class MemoryReport:
     """What a graph keeps alive, in bytes; print it.
 
-    total         what is freed with the graph: `saved` and `records`
+    total         what the graph holds, `saved` and `records`: freed with it, unless somebody else holds it too, such as data
     saved         arrays kept for the backward pass, less those that are leaves
     records       what `trace()` kept beside
     leaves        parameters and other variables of the graph, which live without it
@@ -169,9 +170,7 @@ class _Count:
 
     def _new(self, array: np.ndarray) -> np.ndarray | None:
         """Return the array that owns the memory of `array`, None where that has been counted."""
-        owner = array
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
+        owner = owner_of(array)
         if id(owner) in self.seen:
             return None
         self.seen.add(id(owner))

@@ -87,9 +87,13 @@ class Node:
 
 
 class Leaf(Node):
-    """The node of a Tensor that asks for a gradient; it knows its Tensor weakly, so that no graph keeps a leaf alive."""
+    """The node of a Tensor that asks for a gradient; it knows its Tensor weakly, so that no graph keeps a leaf alive.
 
-    __slots__ = ("tensor",)
+    tensor  a weak reference to it
+    kind    its class: what a drawing says of it when it is gone
+    """
+
+    __slots__ = ("kind", "tensor")
 
     tensor: weakref.ref[Any]
 
@@ -102,6 +106,7 @@ class Leaf(Node):
         self.number = next_number()
         self.notes = None
         self.tensor = weakref.ref(tensor)
+        self.kind = type(tensor)
 
 
 class Notes:

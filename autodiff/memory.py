@@ -214,7 +214,7 @@ def newest_write() -> int:
     return _log.newest
 
 
-def _owner(array: np.ndarray) -> np.ndarray:
+def owner_of(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
@@ -222,7 +222,7 @@ def _owner(array: np.ndarray) -> np.ndarray:
 
 def log_write(array: np.ndarray, what: str) -> None:
     """Note that the memory of `array` has been written, as `what` (words for an error message)."""
-    owner = _owner(array)
+    owner = owner_of(array)
     key = id(owner)
     _log.newest = stamp = next_number()
     entry = _log.owners.get(key)
@@ -239,7 +239,7 @@ def log_write(array: np.ndarray, what: str) -> None:
 
 def written_since(array: np.ndarray, number: int) -> str | None:
     """Return what has written the memory of `array` since the running number, None if nothing has."""
-    entry = _log.owners.get(id(_owner(array)))
+    entry = _log.owners.get(id(owner_of(array)))
     if entry is None:
         return None
     low, high = _bytes(array)

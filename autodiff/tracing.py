@@ -116,8 +116,8 @@ class Record:
     def __repr__(self) -> str:
         return f"Record(value={self.value!r}, gradient={self.gradient!r}, seconds={self.seconds:.3g}, source={self.source!r})"
 
-    def note_gradient(self, g: Any, node: Node) -> None:
-        """Keep the gradient that has arrived at `node`, whose record this is; a new pass begins."""
+    def note_gradient(self, g: Any, node: Node, before: Any) -> None:
+        """Keep the gradient that has arrived at `node`, whose record this is (`before` its hooks saw it); a new pass begins."""
         self.contributions = {}
         if isinstance(g, list):  # of an operation with several outputs
             self.gradient = tuple(None if part is None else summed_up(outward(part)) for part in g)
@@ -130,7 +130,7 @@ class Record:
                     "the backward pass, outside the library. Pass a copy, or change it after backward()."
                 )
         if self.watch is not None:
-            self.watch.note_gradient(g, node)
+            self.watch.note_gradient(g, node, before)
 
     def note_contribution(self, position: int, d: Any, node: Node, g: Any, so_far: Any) -> None:
         """Keep what `node` hands on to its argument at `position`, when `g` has arrived at it and `so_far` at the argument."""
@@ -177,8 +177,14 @@ class Trace:
         """Hear of an operation that could not be computed: say in `error` where the caller asked for it."""
         say_line(error, caller())
 
-    def walk(self, order: list[Node], seeds: Any) -> None:
-        """Hear that a backward pass of `seeds`, cotangents by node, begins, and in which order it will go."""
+    def walk(self, order: list[Node], seeds: Any) -> Any:
+        """Hear that a backward pass of `seeds`, cotangents by node, begins, and in which order it will go.
+
+        Returns what `walked` is to be told when the pass is over.
+        """
+
+    def walked(self, watched: Any) -> None:
+        """Hear that the pass is over."""
 
     @property
     def in_rules(self) -> Any:

@@ -66,6 +66,8 @@ def assign(tensor: Variable, index: Any, value: Any, what: str = "item assignmen
     except Exception as error:
         trace = None if mode is None else mode.trace
         raise heard(trace, setitem.operation, (tensor, index, value), failed(what, (tensor, value), error)) from None
+    if not recorded and mode is not None and mode.trace is not None:
+        mode.trace.untracked(setitem.operation, tensor._data[index], (None, index, value))
     if in_place:
         root = memory.root()
         log_write(region, f"{what} to the tensor{_called(tensor if root is None else root)}")

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, enable_grad
+from autodiff.arguments import hinted
 from autodiff.chain_rule import arrays_in
 from autodiff.drawing.naming import size_text
 from autodiff.graph import listening
+from autodiff.memory import owner_of
 from autodiff.tracing import Trace
 
 from .module import Module
@@ -135,11 +137,23 @@ class Summary:
         return f"<table>{table}</table><table>{''.join(row(line, 1) for line in self.totals())}</table>"
 
 
+ELSEWHERE = {
+    "input_size": "the input comes second, as an example or its shape: summary(model, (16, 784))",
+    "input_shape": "the input comes second, as an example or its shape: summary(model, (16, 784))",
+    "input_data": "the input comes second: summary(model, x)",
+    "batch_size": "the batch axis is part of the shape: summary(model, (16, 784))",
+    "col_names": "all columns are shown; the numbers are attributes of the result",
+    "device": "there is one device, the CPU",
+    "verbose": "print the result, or do not",
+}  # what other libraries call it
+
+
+@hinted(ELSEWHERE)
 def summary(model: Module, input: Any = None, *, depth: int | None = None) -> Summary:
     """Return a table of the modules of `model`: output shapes, parameters, memory and multiply-adds.
 
     input  an example: an array or Tensor, a tuple of them for a model with several inputs, or the shape of one, batch axis
-           included (then zeros); None to look at parameters only
+           included (then zeros), or several shapes; None to look at parameters only
     depth  how many levels of modules the table shows; all by default. Numbers of what lies deeper belong to the last one shown
 
     The model runs once, as it stands (training or not), and is left as it was. Shared parameters count once. Multiply-adds are
@@ -204,11 +218,19 @@ def _count_parameters(model: Module, rows: dict[int, SummaryRow], found: Summary
 
 
 def _inputs(given: Any) -> tuple[Any, ...]:
-    if isinstance(given, (tuple, list)) and given and all(isinstance(n, int) and not isinstance(n, bool) for n in given):
+    if isinstance(given, (tuple, list)) and None in [n for n in given if n is None or isinstance(n, int)]:
+        raise ValueError(f"summary: a shape has numbers only, the size of the batch too: (16, 784); got {tuple(given)}")
+    if _is_shape(given):
         return (Tensor(np.zeros(given, np.float32)),)
+    if isinstance(given, (tuple, list)) and given and all(map(_is_shape, given)):
+        return tuple(Tensor(np.zeros(shape, np.float32)) for shape in given)
     if isinstance(given, tuple):
         return given
     return (given,)
+
+
+def _is_shape(given: Any) -> bool:
+    return isinstance(given, (tuple, list)) and bool(given) and all(isinstance(n, int) and not isinstance(n, bool) for n in given)
 
 
 # ----------------------------------------------------------------------------------------------- the run
@@ -262,17 +284,10 @@ def _run(model: Module, inputs: tuple[Any, ...], rows: dict[int, SummaryRow], fo
     found.multiply_adds, found.uncounted = counter.total, counter.uncounted
     arrays = [value._data if isinstance(value, Tensor) else value for value in inputs]
     found.input_bytes = sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
-    apart = {id(_owner(array)) for array in arrays if isinstance(array, np.ndarray)}
-    apart |= {id(_owner(tensor._data)) for tensor in (*model.parameters(), *model.buffers())}
-    kept = {id(_owner(array)): _owner(array) for node in counter.nodes for array in arrays_in(node.saved)}
+    apart = {id(owner_of(array)) for array in arrays if isinstance(array, np.ndarray)}
+    apart |= {id(owner_of(tensor._data)) for tensor in (*model.parameters(), *model.buffers())}
+    kept = {id(owner_of(array)): owner_of(array) for node in counter.nodes for array in arrays_in(node.saved)}
     found.activation_bytes = sum(array.nbytes for key, array in kept.items() if key not in apart)
-
-
-def _owner(array: np.ndarray) -> np.ndarray:
-    """Return the array whose memory `array` is a view of."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def _tensors(result: Any) -> list[Any]:

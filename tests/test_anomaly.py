@@ -48,6 +48,14 @@ def spoiled(x: Any) -> Any:
 spoiled.rules(lambda g: g * np.nan)
 
 
+@operation()
+def shrinking(x: Any) -> Any:
+    return x * 1
+
+
+shrinking.rules(lambda g: g[:1].repeat(3))
+
+
 @fused(
     forward=lambda x: ((x + 1, np.log(x)), x),
     backward=lambda g, kept, needs: (sum(part * f for part, f in zip(g, (1, 1 / kept)) if part is not None),),
@@ -94,6 +102,8 @@ FORWARD: list[tuple[str, Callable[[], Any], str, str]] = [
     ("untracked", lambda: np.log(Tensor([0.0])), "log", "inf"),
     ("untracked and fused", lambda: F.linear(Tensor([[1e300, 1e300]]), Tensor([[1e300, 1e300]])), "linear", "inf"),
     ("untracked sequence", lambda: ad.concatenate([np.exp(Tensor([1e3])), Tensor([1.0])]), "exp", "inf"),
+    ("write to what is untracked", lambda: write(Tensor(np.zeros(2, np.float32)), 1e300), "setitem", "inf"),
+    ("write under no_grad", lambda: without_grad(lambda: write(leaf([0, 0], dtype=np.float32), 1e300)), "setitem", "inf"),
     ("beside an infinity that came in", lambda: np.exp(leaf([-INF, INF, 1e3])), "exp", "inf"),
 ]
 
@@ -162,6 +172,7 @@ def test_the_rule_that_makes_it_is_named(f: Callable[[], Any], name: str, argume
     assert "g" in error.inputs or "g[1]" in error.inputs
     assert (error.source != "") == (how != "forward outside")
     assert error.rule or name == "two"
+    assert error.summary.startswith(f"the {'rule' if name != 'two' else 'reference' if how == 'create_graph' else 'kernel'} of")
     if name == "sqrt":
         assert error.rule == "lambda g, y: g / (2 * y)"
         assert "y" in error.inputs
@@ -222,6 +233,34 @@ class TestSeedsAndHooks:
             y = x * 2
             y.register_hook(lambda g: np.array([NAN, 1.0]))
             y.sum().backward()
+
+    @pytest.mark.parametrize("bad", [NAN, INF])
+    def test_a_hook_of_a_variable(self, bad: float) -> None:
+        x = leaf([1.0, 2.0])
+        x.register_hook(lambda g: np.array([bad, 1.0]))
+        with anomaly(f"the gradient of 'x' after its hooks holds {bad} in 1 of 2 elements"):
+            (x * 2).sum().backward()
+
+    def test_a_hook_of_one_of_several_outputs(self) -> None:
+        x = leaf([1.0, 2.0])
+        with anomaly("after its hooks holds nan in its one element"):
+            a, b = ad.split(x * 2, 2)
+            a.register_hook(lambda g: np.array([NAN]))
+            (a * b).sum().backward()
+
+    def test_a_hook_that_makes_infinity(self) -> None:
+        y = leaf([1.0, 2.0]) * 2
+        y.register_hook(lambda g: np.array([INF, 1.0]))
+        with anomaly("the gradient of the result of operation 'multiply' after its hooks holds inf in 1 of 2 elements"):
+            y.sum().backward()
+
+    def test_a_hook_may_pass_on_an_infinity_that_came_in(self) -> None:
+        x = leaf([1.0, 2.0])
+        x.register_hook(lambda g: np.asarray(g.numpy()) * 0.5)
+        with detect_anomaly():
+            (x * np.array([INF, 1.0])).sum().backward()
+        assert x.grad is not None
+        assert x.grad.tolist() == [INF, 0.5]
 
     def test_backward_hooks_of_modules(self) -> None:
         model = nn.ReLU()
@@ -291,6 +330,16 @@ class TestInfinitiesThatComeIn:
         assert x.grad is not None
         assert x.grad.tolist() == [0.0, np.exp(2.0)]
 
+    def test_writes_to_what_is_untracked(self) -> None:
+        with detect_anomaly():
+            y, empty = ad.zeros(3), ad.zeros((0, 2))
+            y[0] = -INF
+            y[[1, 2]] = np.array([INF, 1.0])
+            y[np.isfinite(y.numpy())] = 2.0
+            y[1:] = y[:2]
+            empty[:] = 1.0
+        assert y.tolist() == [-INF, -INF, INF]
+
     def test_only_nan(self) -> None:
         x = leaf([0.0, 1.0])
         with detect_anomaly(check="nan"):
@@ -327,6 +376,10 @@ class TestNanThatComesIn:
         assert "it was not made here, but came in with its argument 'x2'" in error.summary
         assert "1 nan, called 'data'" in str(error)
         assert "cure" not in str(error)
+
+    def test_a_single_number(self) -> None:
+        with anomaly("passed nan on, in the one element of its result: it was not made here"):
+            leaf(1.0) * NAN
 
     def test_what_ignores_it_passes(self) -> None:
         x = leaf([1.0, NAN])
@@ -661,6 +714,51 @@ class TestTheSwitch:
                     assert [reference() for reference in died] == [None] * 3
         finally:
             gc.enable()
+
+    @pytest.mark.parametrize("picture", [False, True])
+    @pytest.mark.parametrize("fail", ["forward", "backward", "hook", "seed", "rule"])
+    def test_no_graph_outlives_the_error(self, fail: str, picture: bool, tmp_path: pathlib.Path) -> None:
+        def step() -> weakref.ref[Any]:
+            y = np.exp(w * 2).sum()
+            seen = weakref.ref(y._node)
+            with contextlib.suppress(AnomalyError, ValueError), detect_anomaly(picture=tmp_path / "a.dot" if picture else None):
+                if fail == "forward":
+                    np.log(y * 0)
+                elif fail == "backward":
+                    np.sqrt(y * 0).backward()
+                elif fail == "seed":
+                    y.backward(np.array(NAN))
+                elif fail == "rule":
+                    shrinking(y * ad.ones(2)).sum().backward()
+                else:
+                    y.register_hook(lambda g: g.numpy() * NAN)
+                    y.backward()
+            return seen
+
+        w = leaf([1.0, 2.0])
+        gc.collect()
+        gc.disable()
+        try:
+            assert [step()() for _ in range(2)] == [None, None]
+        finally:
+            gc.enable()
+
+    def test_what_was_recorded_outside_is_not_watched_afterwards(self) -> None:
+        x = leaf([1.0, 2.0])
+        x.register_hook(lambda g: None)
+        y = (x * 2).sum()
+        with trace():
+            z = (x * 3).sum()
+        with detect_anomaly():
+            y.backward(retain_graph=True)
+            z.backward(retain_graph=True)
+            with pytest.raises(AnomalyError):
+                (y * np.sqrt(z * 0)).backward(retain_graph=True)
+        for result in (y, z):
+            result.backward(np.array(NAN))
+        assert x._node.notes.record is None
+        assert y._node.notes.record is None
+        assert z._node.notes.record.watch is None
 
     def test_gradients_are_the_same(self) -> None:
         def run() -> Any:

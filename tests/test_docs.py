@@ -31,7 +31,7 @@ import pytest
 import autodiff
 import nn
 from autodiff import recording
-from autodiff.drawing.naming import number
+from autodiff.drawing import naming
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -134,7 +134,7 @@ def test_pictures_show_the_code_beside_them(page: str) -> None:
             for node in drawing.shown.nodes:
                 for array in (node.value, node.gradient) if "values" in drawing.look.show else ():
                     if isinstance(array, np.ndarray) and array.dtype == np.float64 and array.size <= 3:
-                        assert all(number(value) in texts for value in array.ravel()), advice
+                        assert all(naming.number(value) in texts for value in array.ravel()), advice
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise

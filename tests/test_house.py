@@ -15,7 +15,8 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent.parent
 PACKAGES = ("autodiff", "nn")
 RUN_TIME = {"numpy"}  # what any file may import, besides the standard library
-LAZY = {"graphviz", "tqdm", "matplotlib", "sklearn", "tensorboardX", "ipywidgets", "pygraphviz"}  # what a function may import when it is called
+# What a function may import when it is called.
+LAZY = {"graphviz", "tqdm", "matplotlib", "sklearn", "tensorboardX", "ipywidgets", "pygraphviz"}
 
 
 def rooms() -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff import Tensor, fused, gradients, trace
+from autodiff import Tensor, fused, gradients, operation, trace
 from autodiff.tracing import Statistics, summed_up
 
 
@@ -187,6 +187,16 @@ class TestWhatIsKept:
         assert x.grad.tolist() == [2 * 3 * 2, 2 * 5 * 2]
         assert len(seen) >= 2
 
+    def test_a_rule_that_returns_nothing_is_reported_here_too(self):
+        @operation()
+        def forgotten(x):
+            return x * 1
+
+        forgotten.rules(lambda g: None)
+        x = leaf([1.0, 2.0])
+        with trace(), pytest.raises(TypeError, match="the rule of operation 'forgotten' for argument 'x' returned None"):
+            forgotten(x).sum().backward()
+
 
 class TestSizes:
     def test_whole_to_a_thousand_else_statistics(self):
@@ -199,7 +209,8 @@ class TestSizes:
         std = pytest.approx(np.std(np.arange(1001) * 2))
         assert statistics == Statistics((1001,), "float64", 0.0, 2000.0, 1000.0, std, 0, 0, (*19 * (50,), 51))
         large.sum().backward()
-        assert by_node[large._node].gradient == Statistics((1001,), "float64", 1.0, 1.0, 1.0, 0.0, 0, 0, (*10 * (0,), 1001, *9 * (0,)))
+        histogram = (*10 * (0,), 1001, *9 * (0,))
+        assert by_node[large._node].gradient == Statistics((1001,), "float64", 1.0, 1.0, 1.0, 0.0, 0, 0, histogram)
 
     def test_figures_are_over_the_finite(self):
         a = np.ones(2000)

@@ -20,6 +20,8 @@ from .description import (
     NOT_COMPUTED,
     NOT_IN_GRAD,
     NOT_KEPT,
+    OTHER_PASS,
+    PERHAPS,
     TENSOR_GONE,
     Description,
     DrawnEdge,
@@ -32,9 +34,7 @@ from .recorded import Recorded
 from .rules import reference_of, rules_of, written_at
 
 
-def describe_graph(
-    outputs: Sequence[Tensor], backward: bool = False, expand: bool | str | Iterable[str] = ()
-) -> Description:
+def describe_graph(outputs: Sequence[Tensor], backward: bool = False, expand: bool | str | Iterable[str] = ()) -> Description:
     """Return the description of everything that the tracked tensors `outputs` were computed from.
 
     backward  take the gradients from a backward pass of its own, which touches no `.grad` and consumes no graph
@@ -44,27 +44,30 @@ def describe_graph(
 
 
 def described(
-    outputs: Sequence[Tensor], backward: bool = False, expand: bool | str | Iterable[str] = ()
+    outputs: Sequence[Tensor], backward: bool = False, expand: bool | str | Iterable[str] = (), given: Iterable[Any] = ()
 ) -> tuple[Description, dict[Node, str]]:
-    """Return the description, and the id of each node of the graph in it."""
+    """Return the description, and the id of each node of the graph in it; arrays of the Tensors `given` are called as these are."""
     graph = Recorded(outputs, backward)
     if expand:
         graph.expand(expand)
-    return _Builder(graph).build()
+    return _Builder(graph, given).build()
 
 
 class _Builder:
     """One walk over a graph. All of it is loops, so that no depth is too deep."""
 
-    def __init__(self, graph: Recorded):
+    def __init__(self, graph: Recorded, given: Iterable[Any]):
         self.graph = graph
+        self.given = {id(tensor._data): tensor.name for tensor in given if isinstance(tensor, Tensor) and tensor.name}
         self.order, self.parents, self.roots, self.flow = graph.order, graph.parents, graph.roots, graph.flow
         self.values: dict[Node, Any] = {}  # what consumers know of the value of a node
         self.names: dict[Node, str] = {}
         self.known: dict[Node, Known] = {}
         self.consumers: dict[Node, list[Node]] = {}
         self.walked = False  # whether a backward pass has come by
+        self.traced = True  # whether all operations were traced: then it is known whether one has
         self.has_grads = False  # whether some leaf has a gradient, of this pass or another
+        self.owners: dict[Node, str] = {}  # for each parameter the path of the module that it seems to belong to
         self.unique = UniqueNames()
         self.edges: list[DrawnEdge] = []
 
@@ -85,8 +88,9 @@ class _Builder:
             made.is_output = node in self.roots
             made.group = None if group is None else group.id
             made.module = _module_of(group, groups)
-            base = made.name or ("variable" if isinstance(node, Leaf) else "part" if made.role == "part" else made.operation or "")
-            made.id = self._unique_id(base, made, group, groups)
+            base = made.name or (self._nameless(node, made) if isinstance(node, Leaf) else "")
+            base = base or ("part" if made.role == "part" else made.operation or "")
+            made.id = self._unique_id(base, made, self.owners.get(node, made.module))
             drawn[node] = made
             for constant, position in () if isinstance(node, Leaf) else self._constants(node):
                 # A number belongs to the module that uses it; an array more likely came in from outside.
@@ -96,7 +100,7 @@ class _Builder:
                 met = constants.get(constant.name, ())
                 known = next((one for one in met if one.group == constant.group and _alike(one, constant)), None)
                 if known is None:
-                    constant.id = self._unique_id(constant.name or "constant", constant, home, groups)
+                    constant.id = self._unique_id(constant.name or "constant", constant, constant.module)
                     nodes.append(constant)
                     if constant.name:
                         constants.setdefault(constant.name, []).append(constant)
@@ -141,12 +145,20 @@ class _Builder:
         # Where an argument was broadcast, the sum over it says nothing of a single element.
         return {position: summed_up(d) for position, parent, d in terms if single or parent.shape == node.shape}
 
-    def _unique_id(self, base: str, made: DrawnNode, group: DrawnGroup | None, groups: dict[str, DrawnGroup]) -> str:
-        if made.name is None or made.role == "parameter":  # a user's name stands alone, others follow the module's path
-            while group is not None and group.kind != "module":
-                group = groups.get(group.parent or "")
-            base = f"{group.name}.{base}" if group is not None else base
-        return self.unique(base)
+    def _unique_id(self, base: str, made: DrawnNode, path: str) -> str:
+        # A user's name stands alone, others follow the module's path.
+        return self.unique(f"{path}.{base}" if path and (made.name is None or made.role == "parameter") else base)
+
+    def _nameless(self, node: Leaf, made: DrawnNode) -> str:
+        """Return what a leaf without a name, or one whose Tensor is gone, is called: a parameter as a fused operation does."""
+        called = {
+            "" if user.operation.sequence or _argument(user, position).rstrip("0123456789") == "x" else _argument(user, position)
+            for user in self.consumers.get(node, ())
+            for position, parent in enumerate(self.parents[user])
+            if parent is node
+        }
+        only = called.pop() if len(called) == 1 else ""
+        return only if only and made.role == "parameter" else made.role
 
     # ------------------------------------------------------------------------------------------- what is known
 
@@ -160,6 +172,7 @@ class _Builder:
                     self.names[node] = tensor.name
             return
         self.walked |= node.saved is None
+        self.traced &= record_of(node) is not None or node.operation.index_only
         known = self.known[node] = known_of(node)
         record = record_of(node)
         retained = retained_by(node)
@@ -182,7 +195,7 @@ class _Builder:
 
     def _leaf(self, node: Leaf) -> DrawnNode:
         tensor = node.tensor()
-        role = "parameter" if tensor is not None and type(tensor) is not Tensor else "variable"
+        role = "parameter" if node.kind is not Tensor else "variable"
         made = DrawnNode("", role, name=self.names.get(node), shape=node.shape, dtype=str(node.dtype))
         value = self.values.get(node, None if tensor is None else tensor._data)
         made.value, made.no_value = _kept(value, TENSOR_GONE)
@@ -191,6 +204,8 @@ class _Builder:
         else:
             gradient = self._arrived(node) if tensor is None or tensor._grad is None else tensor._grad
             no_gradient = TENSOR_GONE if tensor is None else NOT_IN_GRAD if self.walked else NOT_COMPUTED
+            if gradient is not None and not self.walked and self.traced:
+                gradient, no_gradient = None, OTHER_PASS
         made.gradient, made.no_gradient = _kept(gradient, no_gradient)
         return made
 
@@ -222,8 +237,10 @@ class _Builder:
             return made
         made.shape, made.dtype = node.shape, str(node.dtype)
         gradient = self.graph.gradient_of(node)
-        # Without a record the pass may have been one that retained the graph: then "not kept" is true in any case.
-        no_gradient = NOT_KEPT if record is None and (node.saved is None or self.has_grads) else NOT_COMPUTED
+        # Without a record the pass may have been one that retained the graph: then nobody can tell.
+        no_gradient = PERHAPS if self.has_grads and record is None else NOT_COMPUTED
+        if record is None and node.saved is None:
+            no_gradient = NOT_KEPT
         parent = node.parents[0] if node.parents else None
         if parent is not None and parent.shape is None:
             made.role, made.settings, made.rules, made.written_at = "part", {}, {}, ""
@@ -248,16 +265,17 @@ class _Builder:
         return {
             name: setting_text(value)
             for name, value in self.known[node].settings.items()
-            if value is not None and not (name in operation.defaults and same(value, operation.defaults[name]))
+            if _tells(name, value) and not (name in operation.defaults and same(value, operation.defaults[name]))
         }
 
     def _constants(self, node: Node) -> Iterable[tuple[DrawnNode, int]]:
         """Yield the untracked arrays and numbers that `node` was computed from, each with its position."""
         operation, record, known = node.operation, record_of(node), self.known[node]
-        for position, parent in enumerate(self.parents[node]):
+        parents = self.parents[node]
+        for position in [*range(len(parents)), *sorted(set(known.inputs) - set(range(len(parents))))]:
             argument = _argument(node, position)
             value = known.inputs.get(position)
-            if parent is not None or argument in known.settings:
+            if (position < len(parents) and parents[position] is not None) or argument in known.settings:
                 continue
             if value is None:
                 # Unknown: drawn where it is surely an array, that is, where it could have had a derivative.
@@ -265,6 +283,7 @@ class _Builder:
                 if record is not None or not sure or argument in operation.defaults:
                     continue
             made = DrawnNode("", "constant", name=record.names[position] if record is not None else None)
+            made.name = made.name or self.given.get(id(known.held.get(position)))
             made.value, made.no_value = _kept(value, NOT_KEPT)
             if made.value is not None:
                 made.shape, made.dtype = made.value.shape, str(made.value.dtype)
@@ -304,16 +323,24 @@ class _Builder:
                     name = str(fused.operation.name)
                     outer = open_groups[-1][1] if open_groups else None
                     path = name if outer is None else f"{outer.id}.{name}"
-                    opened[fused] = DrawnGroup(names(path), name, "fused", "fused", None if outer is None else outer.id)
+                    opened[fused] = DrawnGroup(names(path), name, name, "fused", None if outer is None else outer.id)
                     groups[opened[fused].id] = opened[fused]
                 inside[node] = opened[fused]
         for node in self.order:
-            tensor = node.tensor() if isinstance(node, Leaf) else None
-            if tensor is not None and type(tensor) is not Tensor and node in self.consumers:  # a parameter: where it is used
-                common = _common([inside.get(consumer) for consumer in self.consumers[node]], groups)
+            if isinstance(node, Leaf) and node.kind is not Tensor and node in self.consumers:  # a parameter: where it is used
+                users = [inside.get(consumer) for consumer in self.consumers[node]]
+                common = _common(users, groups)
+                paths = {_module_of(user, groups) for user in users}
+                self.owners[node] = paths.pop() if len(paths) == 1 else _module_of(common, groups)
                 if common is not None:
                     inside[node] = common
         return groups, inside
+
+
+def _tells(name: str, value: Any) -> bool:
+    """Return whether an argument is worth showing: no switch that is off, and no arrays, but for those that index."""
+    arrays = isinstance(value, (tuple, list)) and any(isinstance(part, (np.ndarray, Statistics)) for part in value)
+    return value is not None and value is not False and (name == "index" or not arrays)
 
 
 def _alike(one: DrawnNode, other: DrawnNode) -> bool:

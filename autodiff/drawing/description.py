@@ -12,7 +12,10 @@ import numpy as np
 
 from ..tracing import Statistics
 
+LEAVES = ("parameter", "variable", "constant")  # roles of what is not computed
 NOT_COMPUTED = "not computed yet"
+OTHER_PASS = "not computed yet (.grad is of another pass)"
+PERHAPS = "not computed yet, or not kept (record under autodiff.trace())"
 NOT_KEPT = "not kept (record under autodiff.trace())"
 NOT_IN_GRAD = "not in .grad (cleared since, or not asked for)"
 NOT_ARRIVED = "none arrived"

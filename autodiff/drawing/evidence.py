@@ -28,9 +28,13 @@ def retained_by(node: Node) -> Any:
 
 @dataclass
 class Known:
-    """What a node tells of its arguments and its output: arrays by position, other arguments by name."""
+    """What a node tells of its arguments and its output: arrays by position, other arguments by name.
+
+    held  of the inputs the very arrays that the node still holds
+    """
 
     inputs: dict[int, Any] = field(default_factory=dict)
+    held: dict[int, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     y: Any = None
 
@@ -45,7 +49,8 @@ class Known:
         array = isinstance(value, (np.ndarray, Statistics)) and not single
         # A fused operation says of no argument whether it is an array; a number is a setting there.
         in_fused = operation.reference is not None and number
-        if position >= len(node.parents) or name == "index" or not (number or array) or in_fused:
+        plain = number and position >= len(node.parents)  # of arrays that have no derivative the values come in as of others
+        if plain or name == "index" or not (number or array) or in_fused:
             self.settings[name] = value.item() if single else value
         else:
             self.inputs[position] = value
@@ -76,6 +81,7 @@ def known_of(node: Node) -> Known:
                     known.inputs.update((i, part) for i, part in enumerate(value) if not _changed(part, node))
                 elif k < n:
                     known.settings[operation.arguments[k]] = value
+    known.held = dict(known.inputs)
     if record is not None:
         known.settings = {**record.settings, **known.settings}
         for position, value in enumerate(record.inputs):

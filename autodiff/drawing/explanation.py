@@ -242,8 +242,19 @@ def _index(index: Any, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
     except TypeError:
         raise TypeError(f"explain: {what} is an index of a single element, integers; got {index!r}") from None
     if len(chosen) != len(shape) or not all(-n <= i < n for i, n in zip(chosen, shape)):
-        raise IndexError(f"explain: {what}={index!r} is no index of an element of shape {shape}")
+        raise IndexError(f"explain: {what}={index!r} is no index of an element of shape {shape}; {_example(chosen, shape, what)}")
     return tuple([i % n for i, n in zip(chosen, shape)])
+
+
+def _example(index: tuple[int, ...], shape: tuple[int, ...], what: str) -> str:
+    """Return how an element of an array of this shape is written; where a single integer counts through all, that one."""
+    size = math.prod(shape)
+    if not size:
+        return "it has no elements"
+    if len(index) == 1 and len(shape) > 1 and -size <= index[0] < size:
+        place = tuple([int(i) for i in np.unravel_index(index[0] % size, shape)])
+        return f"one integer for each axis: counted row by row, that is {what}={place}"
+    return f"one integer for each axis, such as {what}={tuple([n - 1 for n in shape])}"
 
 
 def _explanation(graph: _Graph, routes: Routes, element: Any, of: tuple[int, ...] | None, most: int, cotangent: Any) -> Explanation:
@@ -319,15 +330,17 @@ def _walk(routes: Routes, ids: dict[Node, str], element: tuple[int, ...]) -> tup
     flow = routes.flow
     passed = [node for node in flow.order if node in flow.gradients and node.shape is not None]
     shown = passed if len(passed) <= 2 * SHOWN_AT_EACH_END else [*passed[:SHOWN_AT_EACH_END], *passed[-SHOWN_AT_EACH_END:]]
-    # Of an operation with several outputs what it hands on is one term, whichever outputs it came from.
-    sent = {(step.whole or node, step.position): step.parent for node in passed for step in routes.steps_to(node)}
-    first: dict[Node, Node] = {}
-    several = {parent for (sender, _), parent in sent.items() if first.setdefault(parent, sender) is not sender}
+    first: dict[Node | None, Node] = {}
+    several = set()
+    for sender, position in flow.contributions:
+        parent = sender.parents[position]
+        if first.setdefault(parent, sender) is not sender:
+            several.add(parent)
     waiting = next((node for node in passed if node in several and node is not routes.target), None)
     terms: dict[Node | None, list[Any]] = {node: [] for node in [*shown, waiting]}
-    for (sender, position), parent in sent.items():
+    for (sender, position), term in flow.contributions.items():
+        parent = sender.parents[position]
         if parent in terms:
-            term = flow.contributions[sender, position]
             terms[parent].append((ids[sender], summed_up(term[element] if parent is routes.target else term)))
     made = {}
     for node, found in terms.items():

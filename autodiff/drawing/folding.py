@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .description import Description, DrawnEdge, DrawnGroup, DrawnNode
-from .shaping import LEAVES, depths, holding
+from .description import LEAVES, Description, DrawnEdge, DrawnGroup, DrawnNode
+from .shaping import depths, holding
 
 
 def folded(description: Description) -> Description:

@@ -9,22 +9,33 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from ..tracing import BINS, Statistics
-from .description import NOT_COMPUTED, NOT_IN_GRAD, NOT_KEPT, Description, DrawnEdge, DrawnGroup, DrawnNode
+from .description import (
+    LEAVES,
+    NOT_COMPUTED,
+    NOT_IN_GRAD,
+    NOT_KEPT,
+    OTHER_PASS,
+    PERHAPS,
+    Description,
+    DrawnEdge,
+    DrawnGroup,
+    DrawnNode,
+)
 from .look import COLORS, Look, Scale, amount_of, scale_of
-from .naming import number, plain_text, seconds_text, shape_text, sign, size_text
+from .naming import counted, number, plain_text, seconds_text, shape_text, size_text
+from .told_apart import known_by_id, named_arguments, signs
 
-ORDER_MATTERS = {
-    "subtract", "divide", "power", "matmul", "floor_divide", "remainder", "arctan2", "where", "setitem", "linear", "cross_entropy",
+SHORT_REASONS = {
+    NOT_KEPT: "not kept", NOT_IN_GRAD: "not in .grad", OTHER_PASS: "not computed yet", PERHAPS: "not computed yet, or not kept",
 }  # fmt: skip
-SHORT_REASONS = {NOT_KEPT: "not kept", NOT_IN_GRAD: "not in .grad"}
 MOST_ROWS, MOST_COLUMNS = 4, 5  # of an array shown in full
 MOST_CELLS_DOWN, MOST_CELLS_ALONG = 16, 24  # of a heat map
+SAID_OFTEN = 12  # a reason that is that of all gradients, and of more, stands in the caption alone
 CODE_WIDTH, CODE_LINES = 44, 3  # of a derivative rule
 
 # ----------------------------------------------------------------------------------------------- the dataclasses
@@ -118,14 +129,18 @@ class Context:
     scalars    whether everything is a scalar
     named      for each operation whose arguments cannot be exchanged, by id: their names by position
     scale      what the colours stand for
-    namesakes  ids of parameters that have a name in common with another of their group
+    by_id      ids of parameters whose names say too little
+    signs      for each operation that has one, by id: how mathematics writes it
+    unsaid     why all gradients are missing, in a picture so large that it is said once, in the caption
     """
 
     dtype: str | None
     scalars: bool
     named: dict[str, dict[int, str]]
     scale: Scale | None = None
-    namesakes: frozenset[str] = frozenset()
+    by_id: frozenset[str] = frozenset()
+    signs: dict[str, str] = field(default_factory=dict)
+    unsaid: str = ""
 
     @classmethod
     def of(cls, description: Description, look: Look) -> Context:
@@ -135,35 +150,19 @@ class Context:
         return cls(
             dtypes.pop() if len(dtypes) == 1 else None,
             bool(values) and all(node.shape == () for node in values),
-            _named(description),
+            named_arguments(description),
             scale_of(description, look),
-            _namesakes(description),
+            known_by_id(description),
+            signs(description),
+            _unsaid(description),
         )
 
 
-def _namesakes(description: Description) -> frozenset[str]:
-    found: dict[tuple[str | None, str | None], list[str]] = {}
-    for node in description.nodes:
-        if node.role == "parameter":
-            found.setdefault((node.group, node.name), []).append(node.id)
-    return frozenset(id for ids in found.values() if len(ids) > 1 for id in ids)
-
-
-def _named(description: Description) -> dict[str, dict[int, str]]:
-    """Return the arguments by position of each operation where it matters which is which, and the picture does not show it yet."""
-    nodes = {node.id: node for node in description.nodes}
-    entering: dict[str, list[DrawnEdge]] = {}
-    for edge in description.edges:
-        target = nodes[edge.target]
-        if target.role == "operation" and target.operation in ORDER_MATTERS:
-            entering.setdefault(edge.target, []).append(edge)
-    named = {}
-    for id, edges in entering.items():
-        # A weight that is called so needs no port to say it, and one argument that is left over needs none either.
-        told = sum((nodes[edge.source].name or "").rpartition(".")[2] == edge.argument for edge in edges)
-        if told < len(edges) - 1:
-            named[id] = {edge.position: plain_text(edge.argument, 20) for edge in sorted(edges, key=attrgetter("position"))}
-    return named
+def _unsaid(description: Description) -> str:
+    missing = [node.no_gradient for node in description.nodes if node.gradient is None and node.no_gradient]
+    known = any(node.gradient is not None for node in description.nodes)
+    alike = not known and set(missing) in ({NOT_COMPUTED}, {NOT_KEPT}, {PERHAPS})
+    return missing[0] if alike and len(missing) > SAID_OFTEN else ""
 
 
 # ----------------------------------------------------------------------------------------------- nodes
@@ -186,19 +185,19 @@ def label_of(node: DrawnNode, look: Look, context: Context) -> Label:
     if node.role != "operation":
         return Label(name, about=about, rows=rows, marked=node.marked)
     return Label(
-        name, plain_text(sign(node.operation or "", node.settings)), plain_text(node.operation or ""), _settings(node), about, rows,
+        name, plain_text(context.signs.get(node.id, "")), plain_text(node.operation or ""), _settings(node), about, rows,
         arguments=context.named.get(node.id, {}), marked=node.marked,
     )  # fmt: skip
 
 
 def name_of(node: DrawnNode, context: Context) -> str:
-    """Return the name of a node, "" where it has none; of several parameters of one name in one place their ids."""
-    return plain_text(node.id if node.id in context.namesakes else node.name) if node.name else ""
+    """Return the name of a node, "" where it has none; of parameters whose names say too little their ids."""
+    return plain_text(node.id if node.id in context.by_id else node.name) if node.name else ""
 
 
 def _about(node: DrawnNode, look: Look, context: Context) -> str:
     """Return role, shape and dtype, less what is the same everywhere and stands in the caption."""
-    role = node.role if node.role in ("variable", "parameter", "constant") else "output" if node.is_output else ""
+    role = node.role if node.role in LEAVES else "output" if node.is_output else ""
     if "shapes" not in look.show:
         return role
     if node.shape is None:
@@ -216,7 +215,7 @@ def _settings(node: DrawnNode) -> tuple[str, ...]:
 
 
 def _inside(node: DrawnNode) -> tuple[str, ...]:
-    counts = [f"{n} {role}{'s' if n > 1 else ''}" for role, n in node.inside.items() if n and role in ("operation", "parameter")]
+    counts = [counted(n, role) for role, n in node.inside.items() if n and role in ("operation", "parameter")]
     each = " each" if node.times > 1 and counts else ""
     return (", ".join(counts) + each,) if counts else ()
 
@@ -234,7 +233,9 @@ def _rows(node: DrawnNode, look: Look, context: Context) -> list[Row]:
         ("value", "value", node.value, node.no_value if "values" in look.show else ""),
         ("gradient", "grad", node.gradient, node.no_gradient if "gradients" in look.show else ""),
     ]
-    if facts[0][3] and facts[0][3] == facts[1][3]:  # what is missing for one reason shares a row
+    if facts[1][3] and facts[1][3] == context.unsaid:
+        del facts[1]
+    elif facts[0][3] and facts[0][3] == facts[1][3]:  # what is missing for one reason shares a row
         facts = [("value", "value, grad", None, node.no_value)]
     for kind, name, array, reason in facts:
         if array is not None and f"{kind}s" in look.show:
@@ -380,7 +381,14 @@ def caption(description: Description, look: Look) -> tuple[str, ...]:
         reasons |= {node.no_gradient} if "gradients" in look.show else set()
     lines = []
     if context.dtype and "shapes" in look.show:
-        lines.append(f"all values are {plain_text(context.dtype)}" + (" scalars" if context.scalars else ""))
+        other = any(n.role == "constant" and n.shape is not None and n.dtype != context.dtype for n in description.nodes)
+        most = "values are" if other else "all values are"
+        written = ", where nothing else is written" if other else ""
+        lines.append(f"{most} {plain_text(context.dtype)}{' scalars' if context.scalars and not other else ''}{written}")
+    if PERHAPS in reasons:
+        lines.append(PERHAPS)
+    if OTHER_PASS in reasons:
+        lines.append(OTHER_PASS)
     if NOT_COMPUTED in reasons:
         lines.append("gradients not computed yet: call backward()")
     if NOT_KEPT in reasons:

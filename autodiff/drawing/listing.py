@@ -5,15 +5,16 @@ One line a node, inputs first; modules and other groups are a tree. Knows nothin
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from ..tracing import Statistics
-from .description import Description, DrawnGroup, DrawnNode
-from .naming import number, plain_text, shape_text
+from ..tracing import statistics_of
+from .description import LEAVES, Description, DrawnGroup, DrawnNode
+from .naming import counted, number, plain_text, shape_text
 from .shaping import depths, fitting, holding
 
 MOST_LINES = 40
@@ -22,11 +23,19 @@ WIDTH = 100
 SAID_OFTEN = 3  # a reason for a missing value that more nodes share is said once, below
 
 
-def as_text(description: Description, most: int | None = MOST_LINES, width: int = WIDTH) -> str:
+def as_text(
+    description: Description,
+    most: int | None = MOST_LINES,
+    width: int = WIDTH,
+    whole: Description | None = None,
+    show: Container[str] = ("values", "gradients"),
+) -> str:
     """Return the description as text: a line for each node, such as `c = add(a, b)  scalar float64  value −2  grad 3`.
 
     most   about how many lines; groups are closed until it fits, and what is left out after that is said; None: no limit
     width  characters in a line
+    show   whether "values" and "gradients" are told
+    whole  the graph with all groups, where `description` has some closed: how many nodes it has is said below
 
     Groups are frames in a tree, such as `layers.0: Linear ×12  4 nodes → (2, 4) float32`; in them, `.weight` is short for
     `layers.0.weight`. A closed group is one line, `layers.0 = Linear(x)`.
@@ -38,12 +47,13 @@ def as_text(description: Description, most: int | None = MOST_LINES, width: int 
     multiply = multiply(x, x)  scalar float64  value 9  grad not computed yet
     """
     shown = description if most is None else _reduced(description, most)
-    writer = _Writer(shown, description, width)
+    facts = tuple(what for what, word in (("value", "values"), ("grad", "gradients")) if word in show)
+    writer = _Writer(shown, width, facts)
     limit = None if most is None or len(shown.nodes) + len(writer.groups) <= most else most
     lines = [writer.line(*item) for item in writer.items(limit)]
-    closed = len(shown.groups) < len(description.groups)
-    if closed:
-        writer.below.append(f"{len(shown.nodes)} of {len(description.nodes)} nodes shown, the others are inside closed groups")
+    count = len((whole or description).nodes)
+    if any(node.role == "group" for node in shown.nodes) and count > len(shown.nodes):
+        writer.below.append(f"{len(shown.nodes)} of {count} nodes shown, the others are inside closed groups")
     return "\n".join(lines + (["", *(_clipped(line, width) for line in writer.below)] if writer.below else []))
 
 
@@ -76,8 +86,8 @@ class _Frame:
 class _Writer:
     """Turns nodes and groups into lines."""
 
-    def __init__(self, shown: Description, whole: Description, width: int):
-        self.width = width
+    def __init__(self, shown: Description, width: int, facts: tuple[str, ...]):
+        self.width, self.facts = width, facts
         self.arguments: dict[str, list[str]] = {}
         for edge in sorted(shown.edges, key=attrgetter("position")):  # constants come first in the description, but not in a call
             self.arguments.setdefault(edge.target, []).append(edge.source)
@@ -94,7 +104,7 @@ class _Writer:
         self.said_below: set[tuple[str, str]] = set()
         reasons: dict[tuple[str, str], int] = {}
         for node in shown.nodes:
-            for what, value, reason in (("value", node.value, node.no_value), ("grad", node.gradient, node.no_gradient)):
+            for what, value, reason in self._facts(node):
                 if value is None and reason:
                     reasons[what, reason] = reasons.get((what, reason), 0) + 1
         for (what, reason), count in reasons.items():
@@ -135,7 +145,7 @@ class _Writer:
         title = "" if group.title == group.name else f": {plain_text(group.title)}"
         times = f" ×{group.times}" if group.times > 1 else ""
         leaving = frame.leaving
-        count = f"{frame.nodes} node{'s' if frame.nodes > 1 else ''}"
+        count = counted(frame.nodes, "node")
         known = not frame.several and leaving is not None and leaving.shape is not None
         shape = f" → {shape_text(leaving.shape, leaving.dtype)}" if known and leaving is not None else ""
         return f"{name}{title}{times}  {count}{shape}"
@@ -154,16 +164,36 @@ class _Writer:
         parts = [f"{self._short(node.id, node.group)} = {made}", f"×{node.times}" if node.times > 1 else ""]
         parts.append(shape_text(node.shape, node.dtype))
         if node.inside:
-            parts.append(", ".join(f"{n} {role}{'s' if n > 1 else ''}" for role, n in node.inside.items()))
+            parts.append(", ".join(counted(n, role) for role, n in node.inside.items()))
         parts.append("<- something is wrong here" if node.marked else "")
         text = "  ".join(part for part in parts if part)
-        for what, value, reason in (("value", node.value, node.no_value), ("grad", node.gradient, node.no_gradient)):
-            said, short = _figures(value), "…"  # half a number would be a wrong one
-            if not said and value is None and (what, reason) not in self.said_below:
-                said, short = plain_text(reason, 80), plain_text(reason, 80).partition(" (")[0]
-            if said:
-                text += f"  {what} {said if len(text) + len(what) + len(said) + 3 <= width else short}"
+        facts = [(what, *self._fact(what, value, reason)) for what, value, reason in self._facts(node)]
+        facts = [fact for fact in facts if fact[1]]
+        for i, (what, said, otherwise) in enumerate(facts):
+            later = sum(len(f"  {other} …") for other, *_ in facts[i + 1 :])
+            fits = len(text) + len(what) + len(said) + 3 + later <= width
+            text += f"  {what} {said if fits else '…'}"  # half a number would be a wrong one
+            self._say("" if fits else otherwise)
         return text
+
+    def _facts(self, node: DrawnNode) -> list[tuple[str, Any, str]]:
+        facts = [("value", node.value, node.no_value), ("grad", node.gradient, node.no_gradient)]
+        return [fact for fact in facts if fact[0] in self.facts]
+
+    def _fact(self, what: str, value: Any, reason: str) -> tuple[str, str]:
+        """Return a value, or in a few words why it is missing, unless that is said below; and what to say below without room."""
+        if value is not None:
+            return _figures(value), ""
+        if not reason or (what, reason) in self.said_below:
+            return "", ""
+        short, _, cure = plain_text(reason, 80).partition(" (")
+        if cure and not any(cure in line + ")" for line in self.below):
+            self._say(f"{short}: {cure.removesuffix(')')}")
+        return short, f"{what} …: {short}"
+
+    def _say(self, line: str) -> None:
+        if line and line not in self.below:
+            self.below.append(line)
 
     def _short(self, name: str, group: str | None) -> str:
         """Return a name as it is written inside a group: after the module's path, only what follows it."""
@@ -184,7 +214,7 @@ def _frames(shown: Description, groups: dict[str, DrawnGroup]) -> dict[str, _Fra
     frames = {id: _Frame(2 * last) for id in groups}
     for i, node in enumerate(shown.nodes):
         if node.group is not None:
-            leaf = node.role in ("parameter", "variable", "constant")
+            leaf = node.role in LEAVES
             frame = frames[node.group]
             frame.place = min(frame.place, i + last if leaf else i)
             frame.nodes += 1
@@ -206,23 +236,21 @@ def _frames(shown: Description, groups: dict[str, DrawnGroup]) -> dict[str, _Fra
                 other = groups[other].parent
             if left == other:
                 break
-            if nodes[source].role not in ("parameter", "variable", "constant"):
+            if nodes[source].role not in LEAVES:
                 frames[left].leave(nodes[source])
             left = groups[left].parent
     return frames
 
 
 def _figures(value: Any) -> str:
-    """Return a small value in full, of a larger one only what is wrong with it."""
+    """Return a small value in full, of a larger one its smallest and its largest number and what is wrong with it."""
     if isinstance(value, np.ndarray) and value.size <= 4:
         return _nested(value)
-    nans = infinities = 0
-    if isinstance(value, Statistics):
-        nans, infinities = value.nans, value.infinities
-    elif isinstance(value, np.ndarray) and value.dtype.kind in "fc":
-        nans, infinities = int(np.isnan(value).sum()), int(np.isinf(value).sum())
-    counts = [f"{n} {what}" for n, what in ((nans, "nan"), (infinities, "inf")) if n]
-    return f"with {', '.join(counts)}" if counts else ""
+    if isinstance(value, np.ndarray):
+        value = statistics_of(value)
+    counts = [f"{n} {what}" for n, what in ((value.nans, "nan"), (value.infinities, "inf")) if n]
+    span = "" if np.isnan(value.min) else f"{number(value.min, 3)} … {number(value.max, 3)}"
+    return " with ".join(part for part in (span, ", ".join(counts)) if part) or "empty"
 
 
 def _nested(value: Any) -> str:

@@ -5,6 +5,7 @@ Knows the options of `draw` and the palettes. Knows nothing of any format.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -261,6 +262,7 @@ def contrast(one: str, other: str) -> float:
     return round((lighter + 0.05) / (darker + 0.05), 3)
 
 
+@functools.lru_cache(maxsize=1000)
 def legible(ink: str, fill: str, other: str = "") -> str:
     """Return `ink` where it can be read upon `fill`, else `other`, else black or white, whichever can be read better."""
     for choice in (ink, other):

@@ -11,8 +11,9 @@ import re
 import numpy as np
 
 from .description import Description, DrawnEdge, DrawnGroup, DrawnNode
-from .naming import number, plain_text, sign
-from .shaping import free, holding
+from .naming import free, number, plain_text
+from .shaping import holding
+from .told_apart import known_by_id, signs
 
 MOST_EDGES = 500  # beyond that, and beyond this many characters, Mermaid refuses unless it is configured
 MOST_CHARACTERS = 50_000
@@ -81,6 +82,7 @@ def _contents(description: Description, nodes: dict[str, str], groups: dict[str,
     for node in description.nodes:
         inside.setdefault(node.group, []).append(node)
     lines: list[str] = []
+    written, by_id = signs(description), known_by_id(description)
     depth = 1
     waiting: list[DrawnNode | DrawnGroup | None] = [*reversed(inside.get(None, ()))]  # None: the end of a frame
     while waiting:
@@ -91,7 +93,7 @@ def _contents(description: Description, nodes: dict[str, str], groups: dict[str,
             lines.append(f"{indent}end")
         elif isinstance(one, DrawnNode):
             opening, closing = SHAPES[one.role]
-            lines.append(f'{indent}{nodes[one.id]}{opening}"{_label(one)}"{closing}:::{one.role}')
+            lines.append(f'{indent}{nodes[one.id]}{opening}"{_label(one, written, by_id)}"{closing}:::{one.role}')
         else:
             lines.append(f'{indent}subgraph {groups[one.id]}["{_group_label(one)}"]')
             depth += 1
@@ -132,13 +134,13 @@ def _warning(description: Description, body: list[str]) -> list[str]:
 # ------------------------------------------------------------------------------------------- labels
 
 
-def _label(node: DrawnNode) -> str:
-    title = "" if node.name is None else escaped(node.name, 32)
+def _label(node: DrawnNode, signs: dict[str, str], by_id: frozenset[str]) -> str:
+    title = "" if node.name is None else escaped(node.id if node.id in by_id else node.name, 32)
     if node.role == "group":
         operation = escaped(node.operation or "", 32)
         lines = [title, operation if operation != title else ""]
     elif node.operation is not None:
-        operation = escaped(f"{sign(node.operation, node.settings)} {node.operation}".strip(), 32)
+        operation = escaped(f"{signs.get(node.id, '')} {node.operation}".strip(), 32)
         if node.role == "part" and node.part is not None:
             operation += f" {node.part}"
         lines = [title, operation]

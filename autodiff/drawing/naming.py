@@ -40,17 +40,26 @@ class UniqueNames:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
+        self._bases: dict[str, str] = {}
 
     def __call__(self, name: str) -> str:
-        base = "".join(c if c.isalnum() or c in "._-[]" else "_" for c in str(name)[:80]) or "_"
-        count = self._counts.get(base, 0) + 1
-        made = base if count == 1 else f"{base}_{count}"
-        while count > 1 and made in self._counts:  # somebody is called loss_2 already
-            count += 1
-            made = f"{base}_{count}"
-        self._counts[base] = count
-        self._counts.setdefault(made, 1)
-        return made
+        name = str(name)[:80]
+        base = self._bases.get(name)
+        if base is None:
+            base = self._bases[name] = "".join(c if c.isalnum() or c in "._-[]" else "_" for c in name) or "_"
+        return free(base, self._counts)
+
+
+def free(name: str, taken: dict[str, int]) -> str:
+    """Return `name`, with a number where it is taken, and note it; `taken` counts how often a name was asked for."""
+    count = taken.get(name, 0) + 1
+    made = name if count == 1 else f"{name}_{count}"
+    while count > 1 and made in taken:  # somebody is called loss_2 already
+        count += 1
+        made = f"{name}_{count}"
+    taken[name] = count
+    taken.setdefault(made, 1)
+    return made
 
 
 def plain_text(text: str, limit: int = 40) -> str:
@@ -82,6 +91,15 @@ def number(value: Any, digits: int = 4) -> str:
     if e:
         text = f"{mantissa}e{int(exponent)}"
     return text.replace("-", "−")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "node"), counted(2, "node")
+    ('1 node', '2 nodes')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def shape_text(shape: tuple[int, ...] | None, dtype: str | None) -> str:

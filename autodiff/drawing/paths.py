@@ -77,12 +77,14 @@ class Routes:
         """Return the steps whose results add to the value of `node`."""
         if node is self.target:
             return []
-        whole = node.parents[0] if node.operation.index_only else None
-        return [
-            Step(node, position, parent, whole)
-            for position, parent in enumerate((whole or node).parents)
-            if parent is not None and (whole or node, position) in self.flow.contributions
-        ]
+        edges = self._edges_to(node)
+        return [Step(node, position, parent, None if sender is node else sender) for sender, position, parent in edges]
+
+    def _edges_to(self, node: Node) -> list[tuple[Node, int, Node]]:
+        """Return what a gradient that has arrived at `node` goes on along: (operation, position of the argument, argument)."""
+        sender: Any = node.parents[0] if node.operation.index_only else node
+        sent = self.flow.contributions
+        return [(sender, i, parent) for i, parent in enumerate(sender.parents) if parent is not None and (sender, i) in sent]
 
     def count(self) -> tuple[int, int]:
         """Return how many paths there are, and what it would cost to push along all of them, in elements."""
@@ -96,8 +98,8 @@ class Routes:
                 continue
             if cost <= LISTED:  # beyond, only whether it is too much matters, and sums of very long integers take time
                 cost += n * max(math.prod(node.shape), SMALL)
-            for step in self.steps_to(node):
-                waiting[step.parent] = waiting.get(step.parent, 0) + n
+            for _, _, parent in self._edges_to(node):
+                waiting[parent] = waiting.get(parent, 0) + n
         return 0, cost
 
     def largest(self, most: int, element: tuple[int, ...], cost: int) -> list[Route]:

@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import hinted
 from ..tensor import Tensor
 from .describing import described
 from .description import Description, DrawnGroup
@@ -24,17 +25,19 @@ from .layout import HOW_TO_GET, engines, render
 from .listing import as_text
 from .look import Look
 from .mermaid import as_mermaid
+from .naming import counted
 from .page.page import as_page
+from .scene import direction_of
 from .selecting import gradient_paths, leading_from
-from .shaping import advice, collapsed, fitting
+from .shaping import MOST_NODES, advice, collapsed, fitting
 from .svg import as_svg
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-DEEPEST_TO_THE_RIGHT = 9  # nodes on the longest path; what is deeper is wider than a page
 MOST_INLINE = 2000  # nodes; beyond that a notebook would wait, and the page with it
 MOST_DRAWN = 5000  # nodes; Graphviz takes minutes beyond, and makes pictures that nothing opens
+
 
 class DotNotFoundError(RuntimeError):
     """The program `dot`, which lays out pictures, is not there; the message says how to get it."""
@@ -44,6 +47,28 @@ class DotNotFoundError(RuntimeError):
         return [f"{type(self).__name__}: {self}"]
 
 
+ELSEWHERE = {
+    "rankdir": "write direction='right' or direction='down'",
+    "params": "names come from the tensors and modules themselves; wrt= draws only what leads from some of them",
+    "show_shapes": "shapes are shown; show= chooses what nodes tell",
+    "show_layer_names": "names are shown; show= chooses what nodes tell",
+    "show_attrs": "show='+saved' shows what is kept for the backward pass",
+    "show_saved": "show='+saved' shows what is kept for the backward pass",
+    "to_file": "save the result: draw(...).save('graph.svg')",
+    "format": "the suffix says it: draw(...).save('graph.svg')",
+    "filename": "save the result: draw(...).save('graph.svg')",
+    "dpi": "save a picture without pixels: draw(...).save('graph.svg')",
+    "expand_nested": "write depth=9, or how many levels shall be open",
+    "input_size": "give an example: draw(model, np.zeros(shape, np.float32))",
+    "input_shape": "give an example: draw(model, np.zeros(shape, np.float32))",
+    "input_data": "the example follows the model: draw(model, x)",
+    "x": "the example follows the model: draw(model, x)",
+    "args": "the example follows the model: draw(model, x)",
+    "loss": "draw the loss itself, draw(loss), or draw(lambda x: loss_of(model(x), y), x)",
+}  # what other libraries call it
+
+
+@hinted(ELSEWHERE)
 def draw(
     target: Any,
     *inputs: Any,
@@ -61,7 +86,8 @@ def draw(
 ) -> Drawing:
     """Return a drawing of the graph that a tensor was computed by, or of what a model does with an example.
 
-    target          a tracked Tensor, or several; or a model or another function, then followed by its `inputs`
+    target          a tracked Tensor, or several; or a model or another function, then followed by its `inputs` (those that go by
+                    keyword are bound to it beforehand: `functools.partial(model, mask=mask)`)
     direction       "right" or "down"; by default right for small graphs, down for deep ones and for models
     depth           how many levels of groups (module calls and compositions) are open; by default as many as make a page
     collapse        groups to show as one node: names, ids, classes or patterns such as "layers.*", or a function of a group
@@ -69,17 +95,19 @@ def draw(
     expand          names of fused operations to show as the operations of their references; True for all
     wrt             parameters or other tensors, or their names: only what lies between them and the output
     gradient_paths  leave out what no gradient flows through
-    backward        show gradients of a backward pass of its own, which touches no `.grad` and consumes no graph
+    backward        show gradients of a backward pass of its own, from the sum of what is drawn; it touches no `.grad` and consumes
+                    no graph
     show            what nodes tell: "values", "gradients", "shapes" (these three by default), "edges" (shapes along edges), "rules"
                     (derivatives as written in the source), "saved" (memory kept for the backward pass), "time", "source",
                     "thumbnails"; a text of words or a list, "+time" adds to the default
     color           what colour stands for: "role", "gradient", "memory" or "time"
     theme           "light" or "dark"
 
-    A model is called as it stands (training or not) under `trace()`, and left as it was; the inputs of other functions are tracked.
+    A model is called as it stands (training or not) under `trace()`, and left as it was, also where a function calls it that is
+    given here; the inputs of functions are tracked.
     Variables, parameters, constants, operations and outputs are told apart by shape and colour, modules and compositions are
-    frames. Values and gradients are shown where they are known, else why they are not: draw under `trace()` to know them all. It
-    makes no difference whether backward() has been called. Raises RuntimeError for an untracked tensor.
+    frames. Values and gradients are shown where they are known, else why they are not: record under `trace()` to know them all,
+    before backward() and after it. Raises RuntimeError for an untracked tensor.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> draw(x * x + 1)
@@ -87,9 +115,9 @@ def draw(
     """
     look = Look.of(show, color, theme)
     if direction not in (None, "right", "down"):
-        raise ValueError(f"draw: direction is 'right' or 'down', got {direction!r}")
-    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
-        raise ValueError(f"draw: depth is how many levels of groups are open, 0 or more; got {depth!r}")
+        meant = {"LR": "right", "TB": "down", "TD": "down"}.get(str(direction).upper())
+        hint = f" ({direction} is '{meant}' here)" if meant else ""
+        raise ValueError(f"draw: direction is 'right' or 'down', got {direction!r}{hint}")
     given: Any = None
     if callable(target) and not isinstance(target, Tensor):
         tensors, given = run_example(target, inputs)
@@ -99,9 +127,10 @@ def draw(
             f"{type(target).__name__} followed by {len(inputs)} more"
         )
     else:
-        tensors = list(target) if isinstance(target, (list, tuple)) else [target]
+        parts = target.values() if isinstance(target, Mapping) else target
+        tensors = list(parts) if isinstance(target, (list, tuple, Mapping)) else [target]
     _check(tensors)
-    description, ids = described(tensors, backward, expand)
+    description, ids = described(tensors, backward, expand, given or ())
     del given  # held until here: what is known of an input is known through it
     if wrt is not None:
         description = leading_from(description, _names(wrt, ids))
@@ -150,8 +179,7 @@ class Drawing:
         chosen = collapse is not None or depth is not None
         self.shown = collapsed(description, collapse, depth) if chosen else fitting(description)
         self.look = look or Look()
-        modules = any(group.kind == "module" for group in self.shown.groups) or any(n.role == "group" for n in self.shown.nodes)
-        self.direction = direction or ("down" if modules or _depth(self.shown) > DEEPEST_TO_THE_RIGHT else "right")
+        self.direction = direction or direction_of(self.shown)
 
     @functools.cached_property
     def graphviz(self) -> Digraph:
@@ -234,7 +262,13 @@ class Drawing:
 
     @property
     def _title(self) -> str:
-        return next((node.id for node in self.description.nodes if node.is_output), "graph")
+        """The name of the model, where all outputs come from one; else that of an output."""
+        outputs = [node for node in self.description.nodes if node.is_output]
+        if all(node.name is None and node.group is not None for node in outputs):
+            outermost = [group for group in self.description.groups if group.parent is None]
+            if len(outermost) == 1:
+                return outermost[0].name
+        return next((node.id for node in outputs), "graph")
 
     def _rendered(self, format: str) -> bytes:
         count = len(self.shown.nodes)
@@ -248,11 +282,14 @@ class Drawing:
             raise DotNotFoundError(f".{format} needs Graphviz: {ways}. .svg and .html do without")
         graph = self.graphviz.copy()
         if format == "png":
-            graph.attr("graph", dpi="144")  # the usual 96 look coarse on today's screens
+            # The usual 96 look coarse on today's screens; but a picture of many nodes has more pixels than a screen.
+            graph.attr("graph", dpi="144" if count <= 150 else "96" if count <= 400 else "60")
         try:
             found = render(str(graph.source), format)
         except RuntimeError as error:
-            problem = f"{error} (a graph of {count} nodes)"
+            smaller = advice(self.description) if count > MOST_NODES else ""
+            texts = ", ".join(suffix for suffix in TEXTS if suffix != ".html")
+            problem = " ".join(filter(None, (f"{error} (a graph of {count:,} nodes).", smaller, f"{texts} need no layout")))
         else:
             assert found is not None
             return found
@@ -276,16 +313,22 @@ class Drawing:
             return {"image/svg+xml": svg, "text/plain": repr(self)}
         return {"text/plain": f"{self!r}\n{problem}\n\n{self}"}
 
+    def __getattr__(self, name: str) -> Any:
+        hint = {
+            "view": "drawing.show()", "render": "drawing.save('graph.svg')", "savefig": "drawing.save('graph.svg')",
+            "write": "drawing.save('graph.svg')", "pipe": "drawing.svg()", "format": "the suffix in drawing.save('graph.svg')",
+        }.get(name)  # fmt: skip
+        raise AttributeError(f"a Drawing has no attribute {name!r}" + (f"; here it is {hint}" if hint else ""))
+
     def __str__(self) -> str:
-        return as_text(self.shown)
+        return as_text(self.shown, whole=self.description, show=self.look.show)
 
     def __repr__(self) -> str:
         counts = dict.fromkeys(("variable", "parameter", "constant", "operation", "part"), 0)
         for node in self.description.nodes:
             counts[node.role] += 1
-        kinds = [f"{n} {role}{'s' if n > 1 else ''}" for role, n in counts.items() if n]
-        n = len(self.description.nodes)
-        return f"Drawing({n} node{'s' if n > 1 else ''}: {', '.join(kinds)})"
+        kinds = [counted(n, role) for role, n in counts.items() if n]
+        return f"Drawing({counted(len(self.description.nodes), 'node')}: {', '.join(kinds)})"
 
 
 TEXTS: dict[str, Callable[[Drawing], str]] = {
@@ -294,7 +337,7 @@ TEXTS: dict[str, Callable[[Drawing], str]] = {
     ".gv": lambda drawing: drawing.source,
     ".mmd": lambda drawing: drawing.mermaid,
     ".json": Drawing.json,
-    ".txt": lambda drawing: str(drawing) + "\n",
+    ".txt": lambda drawing: as_text(drawing.shown, None, whole=drawing.description, show=drawing.look.show) + "\n",
 }
 PICTURES = (".svg", ".png", ".pdf")
 
@@ -310,11 +353,3 @@ def _names(wrt: Any, ids: Mapping[Any, str]) -> list[str]:
             raise ValueError(f"draw: the tensor{called} given as wrt is not part of this graph, or not tracked")
         names.append(one if isinstance(one, str) else ids[one._node])
     return names
-
-
-def _depth(description: Description) -> int:
-    """Return the number of nodes on the longest path."""
-    depth = {node.id: 1 for node in description.nodes}
-    for edge in description.edges:  # in the order of their targets, each after its sources
-        depth[edge.target] = max(depth[edge.target], depth[edge.source] + 1)
-    return max(depth.values(), default=0)

@@ -87,7 +87,6 @@ class Scene:
     """
 
     group: str
-    title: str
     direction: str
     width: float
     height: float

@@ -105,6 +105,4 @@ class Recorded:
 
 
 def _seed(tensor: Tensor) -> Any:
-    if tensor._data.size != 1:
-        raise RuntimeError(f"draw(backward=True) starts at a single number; got shape {tensor._data.shape}. Draw its sum")
     return np.ones(tensor._data.shape, tensor._data.dtype)

@@ -25,7 +25,8 @@ MARGIN = 14.0  # between a group's frame and what it holds
 TITLE = 26.0  # height of the line with a group's title
 PORT = 20.0  # height of a port with a name
 PORT_NAME = 150.0  # its largest width
-ROOM, LEAST_SCALE = (420.0, 320.0), 0.55  # what a group may take within another's scene, and how small it may become for it
+ROOM, LEAST_SCALE = (560.0, 430.0), 0.75  # what a group may take within another's scene, and how small it may become for it
+OUTER_ROOM = (1300.0, 2400.0)  # the same for a group outside all others
 DEEPEST_TO_THE_RIGHT = 9  # nodes on the longest path; what is deeper is wider than a page
 MOST_ARRANGED_TWICE = 400  # items of a scene whose ports are put in order by a first arrangement
 OVER_TITLE = 16.0  # how far lines of an open group may begin to bend beside its title
@@ -63,7 +64,7 @@ def direction_of(description: Description) -> str:
     depth = {node.id: 1 for node in description.nodes}
     for edge in description.edges:  # in the order of their targets, each after its sources
         depth[edge.target] = max(depth[edge.target], depth[edge.source] + 1)
-    modules = any(group.kind == "module" for group in description.groups)
+    modules = any(group.kind == "module" for group in description.groups) or any(n.role == "group" for n in description.nodes)
     return "down" if modules or max(depth.values(), default=0) > DEEPEST_TO_THE_RIGHT else "right"
 
 
@@ -78,17 +79,20 @@ class _Builder:
         self.made: dict[str, Scene] = {}
         self.ports: dict[tuple[str, str, str], PlacedPort] = {}
         self.counts = counts_of(levels)
+        self.alone = {"": True}  # groups without a group beside them, or beside one around them: what the reader came for
+        for level in levels.values():
+            self.alone |= {group.id: self.alone[group.parent or ""] and len(level.groups) == 1 for group in level.groups}
 
     def build(self, id: str) -> Scene:
         """Return the scene of a group whose inner groups are built already."""
         level = self.levels[id]
-        title = level.group.name if level.group else ""
-        scene = self.made[id] = Scene(id, title, self.direction, 0.0, 0.0, level.depth)
+        scene = self.made[id] = Scene(id, self.direction, 0.0, 0.0, level.depth)
         for node in level.nodes:
             inset = 4.0 if colors_of(node, self.look, self.context.scale).double else 0.0
             block = typeset(label_of(node, self.look, self.context), self.down, inset)
             scene.nodes.append(PlacedNode(node, block, 0.0, 0.0))
-        scene.groups = [self._reserved(group) for group in level.groups]
+        scales = self._scales(level)
+        scene.groups = [self._reserved(group, scales[group.id]) for group in level.groups]
         for side, values in (("in", level.ins), ("out", level.outs)):
             scene.ports += [self._port(level, side, value, beyond) for value, beyond in values.items()]
         self.ports |= {(id, port.side, port.value): port for port in scene.ports}
@@ -113,14 +117,24 @@ class _Builder:
         name.add(words, 8.0, (PORT - words.height) / 2)
         return PlacedPort(side, value, beyond, name, 0.0, 0.0)
 
-    def _reserved(self, group: DrawnGroup) -> PlacedGroup:
-        """Return a group with its box: of its scene's proportions where that fits, else a small one."""
+    def _scales(self, level: Level) -> dict[str, float]:
+        """Return how far the scenes of a level's groups are scaled for their boxes; 0 where they or others like them do not fit."""
+        room = ROOM if level.group else OUTER_ROOM
+        found: dict[str, float] = {}
+        large = []
+        for group in level.groups:
+            scene, whole = self.made[group.id], self.alone[group.id] or not self.paged
+            scale = found[group.id] = 1.0 if whole else min(1.0, room[0] / scene.width, room[1] / scene.height)
+            large += [(group.title, self.counts[group.id])] * (scale < LEAST_SCALE)
+        return {group.id: 0.0 if (group.title, self.counts[group.id]) in large else found[group.id] for group in level.groups}
+
+    def _reserved(self, group: DrawnGroup, scale: float) -> PlacedGroup:
+        """Return a group with its box: of its scene's proportions, scaled; a small one where `scale` is 0."""
         scene, counted = self.made[group.id], self._counted(group.id)
-        scale = min(1.0, ROOM[0] / scene.width, ROOM[1] / scene.height) if self.paged else 1.0
-        if scale < LEAST_SCALE:
-            words = line(", ".join(counted), SMALL, "quiet")
+        if not scale:
             *name, kind = self._titles(group)
-            title, closed = beside(name, 6.0), below([kind, words], 1.0, 0.5)
+            inside = [line(text, SMALL, "quiet") for text in (self._parts(group.id), ", ".join(counted)) if text]
+            title, closed = beside(name, 6.0), below([kind, *inside], 1.0, 0.5)
             width, height = max(title.width, closed.width) + 40.0, title.height + closed.height + 18.0
             placed = PlacedGroup(group, 0.0, 0.0, width, height, Block(), Block(), False, counted=counted)
             placed.title.add(title, (width - title.width) / 2, 8.0)
@@ -152,9 +166,18 @@ class _Builder:
         counts = self.counts[id]
         return [f"{n} {role}{'s' if n > 1 else ''}" for role in ("operation", "parameter") if (n := counts.get(role, 0))]
 
+    def _parts(self, id: str) -> str:
+        """Return what a group is made of where that is several of one kind and nothing else, "12 × Block"."""
+        level = self.levels[id]
+        count = sum(group.times for group in level.groups)
+        alike = len({group.title for group in level.groups}) == 1 and count > 1 and not level.nodes
+        return f"{count} × {plain_text(level.groups[0].title)}" if alike else ""
+
     def _titles(self, group: DrawnGroup) -> list[Block]:
         label = group_label(group)
-        name = line(shortened(label.name, NAME, 260.0, True), NAME, bold=True)
+        around = self.levels[group.parent].group if group.parent else None
+        own = label.name.removeprefix(f"{plain_text(around.name)}.") if around else label.name  # the rest is on the frame around it
+        name = line(shortened(own, NAME, 260.0, True), NAME, bold=True)
         return [name, line(label.times, SMALL, "quiet", True), line(shortened(label.operation, SMALL, 180.0), SMALL, "quiet")]
 
     def _title(self, group: DrawnGroup) -> Block:

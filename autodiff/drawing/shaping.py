@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .description import NOT_ARRIVED, Description, DrawnEdge, DrawnGroup, DrawnNode
-from .naming import plain_text
+from .description import LEAVES, NOT_ARRIVED, Description, DrawnEdge, DrawnGroup, DrawnNode
+from .naming import free, plain_text
 
-LEAVES = ("parameter", "variable", "constant")
 MOST_NODES = 60  # on a page
 SEVERAL_EDGES = "several edges drawn as one"
 
@@ -43,7 +42,7 @@ def collapsed(description: Description, collapse: Collapse | None = None, depth:
     closed = set() if collapse is None else _chosen(description.groups, collapse)
     if depth is not None:
         if isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 0:
-            raise ValueError(f"depth says how many levels of groups are open, 0 or more; got {depth!r}")
+            raise ValueError(f"draw: depth is how many levels of groups are open, 0 or more; got {depth!r}")
         closed |= {group for group, level in depths(description.groups).items() if level >= depth}
     return with_closed(description, closed)
 
@@ -308,6 +307,8 @@ def _chosen(groups: list[DrawnGroup], collapse: Collapse) -> set[str]:
     if callable(collapse):
         return {group.id for group in groups if collapse(group)}
     chosen: set[str] = set()
+    if not isinstance(collapse, Iterable):
+        raise TypeError(f"collapse: expected names, or a function of a group, got {type(collapse).__name__}")
     for name in [collapse] if isinstance(collapse, str) else list(collapse):
         if not isinstance(name, str):
             raise TypeError(f"collapse: expected names, or a function of a group, got {type(name).__name__}")
@@ -359,15 +360,3 @@ def _savings(description: Description) -> dict[str, int]:
             waiting.append((group, False))
             waiting += [(inner, True) for inner in below.get(group.id, ())]
     return {title: n for title, n in saved.items() if n > 0}
-
-
-def free(name: str, taken: dict[str, int]) -> str:
-    """Return `name`, with a number where it is taken, and note it; `taken` counts how often a name was asked for."""
-    count = taken.get(name, 0) + 1
-    made = name if count == 1 else f"{name}_{count}"
-    while count > 1 and made in taken:
-        count += 1
-        made = f"{name}_{count}"
-    taken[name] = count
-    taken.setdefault(made, 1)
-    return made

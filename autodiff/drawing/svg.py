@@ -6,7 +6,9 @@ colours of a page. Knows nothing of how places were found.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Sequence
 
 from .description import Description
@@ -71,8 +73,7 @@ def scene_markup(scene: Scene, look: Look, scale: Scale | None = None) -> str:
 
     A `<g class="scene" data-group="ID">` that holds, from back to front: `rect.scene-frame`; `g.group` with `data-group` and
     `data-opens`, each with its `rect.frame`, `g.closed`, `g.opened` and an empty `g.slot` for the scene of the group; `g.edge`
-    with `data-edges`; `g.node` with `data-node`; `g.port` with `data-node`, and `data-nodes` where there are several on the other
-    side.
+    with `data-edges`; `g.node` with `data-node`; `g.port` with `data-nodes`, those on the other side, as JSON.
     """
     pen = _Pen(look, scale, literal=False)
     frame = []
@@ -149,11 +150,11 @@ class _Pen:
 
     def port(self, placed: PlacedPort) -> str:
         block = placed.name
-        several = f' data-nodes="{_escaped(" ".join(placed.beyond))}"' if len(placed.beyond) > 1 else ""
         said = _escaped(("from " if placed.side == "in" else "to ") + ", ".join(placed.beyond[:8]))
-        opening = self._open(["port", placed.side], "node", placed.beyond[0], placed.x, placed.y, block.width, block.height, said)
+        beyond = json.dumps(placed.beyond)
+        opening = self._open(["port", placed.side], "nodes", beyond, placed.x, placed.y, block.width, block.height, said)
         pill = _rect(block.width, block.height, block.height / 2, ' class="pill"')
-        return f"{opening[:-1]}{several}><title>{said}</title>{pill}{self.block(block)}</g>"
+        return f"{opening}<title>{said}</title>{pill}{self.block(block)}</g>"
 
     def frame(self, scene: Scene, placed: PlacedGroup, x: float, y: float) -> str:
         """Return the frame of a group that is open at full size, and its title."""
@@ -313,5 +314,9 @@ def _at(x: float, y: float) -> str:
     return f' transform="translate({length(x)} {length(y)})"'
 
 
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # only ids from elsewhere have such
+
+
 def _escaped(text: str) -> str:
+    text = _NOT_IN_XML.sub("\ufffd", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

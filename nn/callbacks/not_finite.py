@@ -64,7 +64,6 @@ class TerminateOnNaN(Callback):
             trainer.stop(reason)
             warnings.warn(f"TerminateOnNaN: {reason}; training ends, and the step is not taken", RuntimeWarning, stacklevel=2)
 
-
     def _found_again(self, trainer: Trainer) -> AnomalyError | None:
         """Run the batch once more, watched, and return what was found; the model stays as it is."""
         from autodiff import AnomalyError, detect_anomaly

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import random
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -18,11 +17,13 @@ from autodiff import Tensor, enable_grad
 from autodiff.graph import listening, next_number
 
 from ..module import Module
-from ..rehearsal import rehearsal
+from ..rehearsal import generators_of, rehearsal
 from ..training.batches import checked, size_of
 from .finding import Finding, Skip
 from .observation import Listener, Observation
-from .samples import apart, leaves, tracked
+from .samples import apart, leaves, samples_at, tracked
+
+FEW = 8  # samples are enough to see whether one depends on another
 
 
 class Case:
@@ -31,7 +32,8 @@ class Case:
     model, loss, optimizer  as they were given; optimizer may be None
     inputs, target          the parts of the batch; inputs is a list
     size                    the number of samples
-    generator               for what a check chooses at random
+    few                     the places of some of them, for the runs in eval(); fewer than all, so that axes of samples are known
+    generators              all random generators that a run may draw from
     evaluating              whether the model is about to be used, not trained
     overfit_samples         how many samples are learned by heart
     overfit_steps           in how many steps
@@ -56,11 +58,14 @@ class Case:
     ):
         self.model: Module = model
         self.loss, self.optimizer, self.evaluating, self.here = loss, optimizer, evaluating, here
-        self.generator = np.random.default_rng(0) if generator is None else generator
+        generator = np.random.default_rng(0) if generator is None else generator
         self.overfit_samples, self.overfit_steps = overfit_samples, overfit_steps
         *inputs, self.target = checked(batch)
         self.inputs: list[Any] = inputs
         self.size = size_of(batch)
+        some = min(FEW, self.size - 1 if self.size > 2 else self.size)
+        self.few = sorted(int(i) for i in generator.permutation(self.size)[:some])
+        self.generators = generators_of(model, loss)
         named = model.named_modules()
         self.inner = {path or type(model).__name__ for path, module in named if any(True for _ in module.children())}
         self.findings: list[Finding] = []
@@ -79,21 +84,11 @@ class Case:
 
     @contextlib.contextmanager
     def untouched(self, *parts: Any) -> Iterator[None]:
-        """Put back what a run changes in the model, or in `parts`: also attributes that `forward` sets."""
+        """Put back what a run changes in model and loss, or in `parts`, and be quiet: it warns in training too."""
         parts = parts or (self.model, self.loss)
-        modules = [module for part in parts if isinstance(part, Module) for module in part.modules()]
-        attributes = [(module, dict(module.__dict__)) for module in modules]
-        legacy = np.random.get_state(), random.getstate()  # noqa: NPY002  # what a model may draw from besides generators
         with rehearsal(*parts), warnings.catch_warnings(), np.errstate(all="ignore"), enable_grad(), listening(None):
-            warnings.simplefilter("ignore")  # what a run warns of, it warns of in training too
-            try:
-                yield
-            finally:
-                for module, kept in attributes:
-                    module.__dict__.clear()
-                    module.__dict__.update(kept)
-                np.random.set_state(legacy[0])  # noqa: NPY002
-                random.setstate(legacy[1])
+            warnings.simplefilter("ignore")
+            yield
 
     def run(self, train: bool, inputs: Any = None, with_loss: bool = False) -> Observation:
         """Run the model in a rehearsal of its own, in the mode for training or for use."""
@@ -116,12 +111,14 @@ class Case:
             try:
                 with rehearsal(self.model):
                     return self._observed(tracked(inputs), with_loss)
-            except Exception as error:
-                if isinstance(error, _LossFailed):
-                    raise error.error from None
-                self._trackable = False  # e.g. it makes an array of its input: then it gets what the caller would give it
+            except _LossFailed as failure:
+                raise failure.error from None
+            except Exception:  # e.g. it makes an array of its input: then it gets what the caller would give it
+                pass
         try:
-            return self._observed(apart(inputs), with_loss)
+            observation = self._observed(apart(inputs), with_loss)
+            self._trackable = False
+            return observation
         except _LossFailed as failure:
             raise failure.error from None
         except Exception as error:
@@ -177,10 +174,18 @@ class Case:
 
     @property
     def using(self) -> Observation:
-        """The model in eval()."""
+        """The model in eval(), on a few samples; on all where it is made for batches of one size."""
         if self._using is None:
-            self._using = self.run(train=False)
+            try:
+                self._using = self.run(train=False, inputs=self.some_inputs())
+            except Exception:
+                self.few = list(range(self.size))
+                self._using = self.run(train=False, inputs=self.some_inputs())
         return self._using
+
+    def some_inputs(self) -> Any:
+        """Return the inputs of the few samples."""
+        return samples_at(self.inputs, self.size, self.few)
 
     def with_loss(self) -> Observation:
         """Return the training run; raise Skip where the loss could not be computed."""
@@ -221,9 +226,14 @@ class Case:
         return output._data if isinstance(output, Tensor) and output.dtype.kind == "f" else None
 
     def outputs(self, run: Observation) -> list[tuple[str, np.ndarray]]:
-        """Return all floating outputs that have a row for each sample."""
+        """Return all floating outputs that have a row for each sample: as many as there are samples, also in a larger batch."""
         found = [(place, part._data) for place, part in leaves(run.prediction, "output") if isinstance(part, Tensor)]
-        return [(place, array) for place, array in found if array.dtype.kind == "f" and array.ndim and len(array) == self.size]
+        whole = {place: (part.shape[:1], part.shape[1:]) for place, part in leaves(self.training.prediction, "output")}
+        return [
+            (place, array) for place, array in found
+            if array.dtype.kind == "f" and array.ndim and len(array) == run.size
+            and whole.get(place, ((self.size,), array.shape[1:])) == ((self.size,), array.shape[1:])
+        ]  # fmt: skip
 
 
 class _LossFailed(Exception):

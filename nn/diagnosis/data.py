@@ -12,8 +12,8 @@ from autodiff.graph import Node
 
 from .case import Case
 from .finding import Finding, Skip
-from .losses import kind_of_loss
-from .observation import Observation, Step
+from .objective import kind_of_loss
+from .observation import Observation, last_operation
 from .samples import array_of, leaves
 
 # Inputs of unit scale are what initial weights are made for (LeCun et al. 1998, Efficient BackProp, section 4.3). Ten times that
@@ -70,16 +70,11 @@ def _where_it_meets_parameters(run: Observation, given: Tensor) -> list[np.ndarr
 
 def targets(case: Case) -> Iterator[Finding]:
     """Targets that the loss refuses, that the model cannot reach, or that are all the same."""
-    if case.loss_error is None:
-        assert case.training is not None
-    if case.loss_error is not None:
-        if not case.found("shapes"):
-            yield Finding(
-                "targets", "target", "error", f"the loss refuses this batch: {case.loss_error}", "give the loss the targets "
-                "that it names"
-            )
-        return
     target, prediction = array_of(case.target), case.prediction()
+    if case.loss_error is not None:
+        if not case.found("shapes", "softmax_twice"):
+            yield Finding("targets", "target", "error", f"the loss refuses this batch: {case.loss_error}", "as the message says")
+        return
     if target is None or prediction is None or not target.size or target.dtype.kind not in "biuf":
         raise Skip("the target, or the model's output, is not one array of real numbers")
     kind, low, high = kind_of_loss(case), target.min(), target.max()
@@ -100,25 +95,8 @@ def targets(case: Case) -> Iterator[Finding]:
                 "end in a Linear layer, or scale the targets into that range",
             )  # fmt: skip
     if case.size >= FEW and len(target) == case.size and (target == target[:1]).all():
+        rare = kind in ("binary", "binary_logits") or (kind == "classes" and prediction.size == 2 * case.size)
         yield Finding(
-            "targets", "target", "warning", f"all {case.size} targets are the same: {np.ravel(target)[0]:.3g}",
-            "shuffle the data: sorted by class, each batch teaches to say one thing",
+            "targets", "target", "note" if rare else "warning", f"all {case.size} targets are the same: {np.ravel(target)[0]:.3g}",
+            "shuffle the data: sorted by class, a batch teaches one answer" + ("; or the other is rare" if rare else ""),
         )  # fmt: skip
-
-
-_ONLY_MOVES = {
-    "reshape", "squeeze", "getitem", "astype", "transpose", "swapaxes", "moveaxis", "flatten", "ravel", "expand_dims", "positive",
-    "broadcast_to", "concatenate", "stack",
-}  # fmt: skip
-
-
-def last_operation(run: Observation) -> Step | None:
-    """Return the last operation of the model that computes something, where the output is one Tensor."""
-    output = run.prediction
-    node = output._node if isinstance(output, Tensor) else None
-    by_node = {step.node: step for step in run.steps}
-    while node is not None and (step := by_node.get(node)) is not None:
-        if step.name not in _ONLY_MOVES:
-            return step
-        node = next((parent for parent in node.parents if parent is not None), None)
-    return None

@@ -13,27 +13,26 @@ from autodiff.tracing import caller
 from ..data import DataLoader
 from ..module import Module
 from ..optim import Optimizer
+from ..rehearsal import rehearsal
 from ..seeding import generator_or_default
 from .case import Case
 from .data import inputs, targets
-from .depth import gradient_flow
+from .evaluation import batch_leak, modes, randomness
 from .finding import Finding, Skip
 from .finiteness import not_finite
+from .gradients import gradient_flow, no_gradient, zero_grad
 from .layers import layer_reports
-from .leaks import batch_leak
-from .learning import no_gradient, optimizer, zero_grad
-from .modes import modes, randomness
 from .objective import loss_at_start, shapes, softmax_twice
 from .precision import mixed_dtypes
 from .report import Health
-from .steps import overfit, update_ratio
+from .steps import optimizer, overfit, update_ratio
 from .units import constant_output, dead_relu, saturation, symmetry
 
 # In this order: a check may rely on what those before it found.
 CHECKS: dict[str, Callable[[Case], Iterator[Finding]]] = {
     check.__name__: check
     for check in (
-        not_finite, shapes, targets, softmax_twice, inputs, modes, randomness, batch_leak, no_gradient, optimizer, zero_grad,
+        not_finite, shapes, softmax_twice, targets, inputs, modes, randomness, batch_leak, no_gradient, optimizer, zero_grad,
         symmetry, dead_relu, saturation, gradient_flow, constant_output, mixed_dtypes, loss_at_start, update_ratio, overfit,
     )
 }  # fmt: skip
@@ -61,7 +60,7 @@ def health(
     checks      the names of the checks to make; None makes all
     omit        the names of checks to leave out
     evaluating  True where the model is about to be used: parts in training mode are then an error
-    generator   numpy.random.Generator for the samples that are exchanged; by default always the same
+    generator   numpy.random.Generator that draws the few samples that runs in eval() are made on; by default always the same
 
     Parameters, buffers, gradients, training modes and random generators are afterwards as they were, also after an error; steps
     are tried on copies. What the checks are: docs/diagnosis.md. Raises TypeError and ValueError for what is no model, loss or
@@ -79,7 +78,13 @@ def health(
     if generator is not None:
         generator_or_default(generator)  # refuses what is none
     chosen = _chosen(checks, omit)
-    case = Case(model, loss, batch, optimizer, generator=generator, evaluating=evaluating, here=caller())
+    here = caller()
+    with rehearsal(model, loss, parameters=True):  # each run is one of its own; this is for a forward that changes parameters
+        case = Case(model, loss, batch, optimizer, generator=generator, evaluating=evaluating, here=here)
+        return _examined(case, chosen)
+
+
+def _examined(case: Case, chosen: list[str]) -> Health:
     assert case.training is not None  # the errors of the model itself are heard here
     skipped: dict[str, str] = {}
     for name in chosen:
@@ -93,7 +98,7 @@ def health(
         except Exception as error:  # of the model, or of the loss
             error.add_note(f"in the check '{name}' of nn.health; omit=['{name}'] leaves it out")
             raise
-    if case.loss_error is not None and not case.found("shapes", "targets"):  # nobody was to say so
+    if case.loss_error is not None and not case.found("shapes", "targets", "softmax_twice"):  # nobody was to say so
         raise case.loss_error
     layers = layer_reports(case)
     return Health(case.findings, [name for name in chosen if name not in skipped], skipped, layers)

@@ -13,6 +13,7 @@ from .steps import updates
 from .units import flat_share
 
 BINS = 50
+SAMPLE = 50_000
 IN_A_DECADE = 8  # bins of the gradients: of one width for all layers, so that rows can be compared
 _ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "elu", "softmax")
 
@@ -23,7 +24,7 @@ class LayerReport:
 
     path       of the module
     kind       its class; of a function called in a larger module, the function
-    shape      of its output
+    shape      of its output; of more than 50,000 numbers, so many are drawn for what follows
     mean, std  of its output
     zeros      the share of its outputs that are 0
     saturated  the share in the flat part of sigmoid or tanh; None of other layers
@@ -63,12 +64,15 @@ def layer_reports(case: Case) -> list[LayerReport]:
 
 def _report(step: Step, kind: str, update: float | None) -> LayerReport:
     y, g = step.values[0], step.gradient
+    if y.size > SAMPLE:  # figures for a person to look at: so many numbers tell as much as all
+        chosen = np.random.default_rng(0).integers(0, y.size, SAMPLE)
+        y, g = y.ravel()[chosen], None if g is None else g.ravel()[chosen]
     finite = y[np.isfinite(y)].astype(float) if y.dtype.kind == "f" else np.abs(y[np.isfinite(y)]).astype(float)
     with np.errstate(all="ignore"):
         return LayerReport(
             step.path or "model",
             kind,
-            y.shape,
+            step.values[0].shape,
             float(finite.mean()) if finite.size else float("nan"),
             float(finite.std()) if finite.size else float("nan"),
             float((y == 0).mean()) if y.size else 0.0,

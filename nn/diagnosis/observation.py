@@ -16,6 +16,8 @@ from autodiff.chain_rule import outward, propagate
 from autodiff.graph import Group, Leaf, Node, Variable, label
 from autodiff.tracing import Record, Trace, caller
 
+from ..training.batches import size_of
+
 
 class _Whole(Record):
     """What is kept of an operation: the arrays themselves, which the graph holds anyway for most."""
@@ -87,6 +89,7 @@ class Observation:
     """A run of a model on a batch, and if there was a loss, of the backward pass.
 
     inputs      what the model was given
+    size        how many samples that are
     prediction  what it returned
     loss        a Tensor of one number, or None
     steps       the operations of the model, in order
@@ -95,7 +98,7 @@ class Observation:
     """
 
     def __init__(self, listener: Listener, inputs: Any, prediction: Any, border: int, here: str, inner: set[str]):
-        self.inputs, self.prediction = inputs, prediction
+        self.inputs, self.prediction, self.size = inputs, prediction, size_of(inputs)
         self.loss: Tensor | None = None
         self.steps: list[Step] = []
         self.after: list[Step] = []
@@ -144,3 +147,38 @@ def _placed(nodes: list[Node]) -> Iterator[tuple[Node, list[Group], bool]]:
         around = [group for group in around if group.last >= node.number]
         own = node.notes.groups if node.notes else ()
         yield node, list(around), bool(around) and any(group is around[-1] for group in own)
+
+
+_ONLY_MOVES = {
+    "reshape", "squeeze", "getitem", "astype", "transpose", "swapaxes", "moveaxis", "flatten", "ravel", "expand_dims", "positive",
+    "broadcast_to", "concatenate", "stack",
+}  # fmt: skip
+
+
+def last_operation(run: Observation) -> Step | None:
+    """Return the last operation of the model that computes something, where the output is one Tensor."""
+    output = run.prediction
+    return _computed(output._node, run.steps) if isinstance(output, Tensor) else None
+
+
+def before(step: Step, steps: list[Step]) -> Step | None:
+    """Return the operation that computed the first argument of `step`, past what only moves numbers; None where there is none."""
+    return _computed(step.node.parents[0], steps) if step.node.parents else None
+
+
+def _computed(node: Node | None, steps: list[Step]) -> Step | None:
+    by_node = {step.node: step for step in steps}
+    while node is not None and (step := by_node.get(node)) is not None:
+        if step.name not in _ONLY_MOVES:
+            return step
+        node = next((parent for parent in node.parents if parent is not None), None)
+    return None
+
+
+def is_given_as_it_is(step: Step, run: Observation) -> bool:
+    """Return whether the first argument of `step` is the model's output, at most moved about."""
+    node = step.node.parents[0] if step.node.parents else None
+    by_node = {other.node: other for other in run.after}
+    while node is not None and (between := by_node.get(node)) is not None and between.name in _ONLY_MOVES:
+        node = next((parent for parent in node.parents if parent is not None), None)
+    return isinstance(run.prediction, Tensor) and node is run.prediction._node and node is not None

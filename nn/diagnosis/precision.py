@@ -12,7 +12,7 @@ from autodiff.graph import Leaf, Node
 from ..parameter import Parameter
 from .case import Case
 from .finding import Finding
-from .learning import grouped
+from .gradients import grouped
 from .observation import Step
 
 
@@ -36,13 +36,15 @@ def mixed_dtypes(case: Case) -> Iterator[Finding]:
         return
     narrow = min((p.dtype for p in step.node.parents if p is not None and p.dtype is not None), key=lambda d: d.itemsize)
     others = [v for v in step.inputs if isinstance(v, (np.ndarray, np.generic)) and v.dtype == step.node.dtype]
-    culprit = f", since an argument of shape {others[0].shape} is {others[0].dtype}" if others and step.name != "astype" else ""
+    number = next((v for v in others if v.ndim == 0), None)
+    given = f"the number {number:.4g}" if number is not None else f"an argument of shape {others[0].shape}" if others else ""
+    culprit = f", since {given} is {step.node.dtype}" if given and step.name != "astype" else ""
     meant = step.name == "astype"  # asked for
     yield Finding(
         "mixed_dtypes", step.path or "model", "note" if meant else "warning",
         f"{step} is the first to make {step.node.dtype} of {narrow}{culprit}; everything after it that is not cast back is "
-        "computed so, "
-        "in twice the memory or more",
+        "computed so, in twice the memory or more",
+        "make it a Python number, which does not widen: float(...), math.sqrt in place of np.sqrt" if number is not None else
         f"make that argument {narrow}: array.astype(np.{narrow}), Tensor(..., dtype=np.{narrow}); Python numbers do not widen",
     )  # fmt: skip
 

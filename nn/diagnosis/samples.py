@@ -1,11 +1,11 @@
-"""The batch as a run is given it: arrays of its own, tracked where that is possible, one sample exchanged.
+"""The batch as a run is given it: arrays of its own, tracked where that is possible, of all samples or some.
 
 Knows nests of arrays (tuples, lists, dicts). Knows no model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,27 +62,13 @@ def tracked(value: Any) -> Any:
     return mapped(one, value)
 
 
-def with_sample(value: Any, size: int, place: int, other: int) -> Any:
-    """Return a copy in which the sample at `place` has become that at `other`, in all arrays of `size` samples."""
-
-    def one(part: Any) -> Any:
-        copy = apart(part)
-        array = array_of(copy)
-        assert array is not None
-        if array.ndim and len(array) == size:
-            array[place] = array[other]
-        return copy
-
-    return mapped(one, value)
-
-
-def first_samples(value: Any, size: int, count: int) -> Any:
-    """Return the first `count` samples, of all arrays of `size` samples."""
+def samples_at(value: Any, size: int, places: Sequence[int]) -> Any:
+    """Return the samples at these places, of all arrays of `size` samples; other arrays whole."""
 
     def one(part: Any) -> Any:
         array = array_of(part)
         assert array is not None
-        taken = array[:count].copy() if array.ndim and len(array) == size else array.copy()
+        taken = array[list(places)] if array.ndim and len(array) == size else array.copy()
         return Tensor(taken) if isinstance(part, Tensor) else taken
 
     return mapped(one, value)

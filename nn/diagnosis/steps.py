@@ -13,25 +13,68 @@ from autodiff.chain_rule import outward, propagate
 from autodiff.graph import wrap
 
 from .. import optim
-from ..dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from ..module import Module
 from .case import Case
-from .depth import rms
+from .evaluation import DROPOUTS
 from .finding import Finding, Skip, listed, share
-from .losses import knowing_nothing
-from .samples import apart, first_samples
+from .gradients import grouped, rms
+from .objective import LEARNED, has_learned, knowing_nothing
+from .samples import apart, samples_at
 
 # A weight should change by about a thousandth of its size in a step (Karpathy, CS231n, Babysitting the learning process). The first
 # step of Adam is larger, lr for each weight whatever its gradient, and fine up to some tenths, as is one of SGD where the weights
-# are few; beyond 1, the initial weights are overwritten. Below a millionth, training would take more than a million steps.
+# are few; beyond 1, the initial weights are overwritten. Below 1e-7, float32 cannot tell it from none.
 IDEAL = 1e-3
-LARGE, OVERWRITTEN, SMALL = 1.0, 10.0, 1e-6
-LEARNED = 0.5  # of what knowing nothing costs: below it small updates are those of a training that is nearly done
+LARGE, OVERWRITTEN, SMALL = 1.0, 10.0, 1e-7
 FALLS = 0.8  # of what it was: a few samples can be learned by heart, so the loss must fall below that in so many steps
 
 
+def optimizer(case: Case) -> Iterator[Finding]:
+    """Parameters that the optimizer does not have, and a learning rate of 0."""
+    if case.optimizer is None:
+        raise Skip("no optimizer was given")
+    has = {id(p) for group in _groups(case) for p in group["params"]}
+    learning = [(name, p) for name, p in case.model.named_parameters() if p.requires_grad]
+    absent = [name for name, p in learning if id(p) not in has]
+    kind = type(case.optimizer).__name__
+    if absent and len(absent) == len(learning):
+        yield Finding(
+            "optimizer", "optimizer", "error", f"{kind} has none of the model's {len(learning)} parameters",
+            f"make it of this model: {kind}(model.parameters(), lr=...), after the model was made, copied or changed for the "
+            "last time",
+        )  # fmt: skip
+        return
+    for place in grouped(case.model, absent):
+        yield Finding(
+            "optimizer", place, "warning", f"{kind} does not have it, though it asks for a gradient: it will not learn",
+            "make the optimizer after the last layer was put in, or freeze it (requires_grad_(False)) where that is meant",
+        )  # fmt: skip
+    groups = _groups(case)
+    for i, group in enumerate(groups):
+        which = f"of group {i} " if len(groups) > 1 else ""
+        if "lr" in group and float(group["lr"]) == 0:
+            scheduled = group.get("initial_lr", 0) > 0
+            yield Finding(
+                "optimizer", "optimizer", "note" if which or scheduled else "error",
+                f"lr {which}is 0" + (f", set by a schedule; it began with {group['initial_lr']:g}" if scheduled else ""),
+                "fine where a warm-up begins or a schedule ends; else set group['lr']",
+            )  # fmt: skip
+        if group.get("maximize"):
+            yield Finding(
+                "optimizer", "optimizer", "warning", f"maximize=True {which}: its steps make the loss larger".replace("  ", " "),
+                "leave it out; omit=['optimizer'] where that is meant",
+            )  # fmt: skip
+
+
+def _groups(case: Case) -> list[dict[str, Any]]:
+    return list(case.optimizer.param_groups)
+
+
 def updates(case: Case) -> dict[str, float]:
-    """Return by how much a step of the optimizer would change each weight, relative to its size; no biases: they begin at 0."""
+    """Return by how much a step of the optimizer would change each weight, relative to its size; no biases: they begin at 0.
+
+    A weight that is smaller than usual counts as one of usual size.
+    """
     if case.update_sizes is not None:
         return case.update_sizes
     if case.optimizer is None:
@@ -49,9 +92,13 @@ def updates(case: Case) -> dict[str, float]:
         warnings.simplefilter("ignore")
         optimizer.step()
     for (name, own), copy in pairs:
-        size = rms(own._data)
-        if own.ndim > 1 and copy._grad is not None and size > 0:
-            changes[name] = rms(copy._data - own._data) / size
+        if own.ndim < 2 or copy._grad is None:
+            continue
+        felt = copy._grad._data != 0  # rows of an embedding that the batch does not look up stay as they are
+        size = rms(own._data[felt])
+        if size > 0:
+            usual = 0.5 / np.sqrt(own.size / len(own))  # about that of an initial weight: one made small is soon larger
+            changes[name] = rms((copy._data - own._data)[felt]) / max(size, float(usual))
     case.update_sizes = changes
     return changes
 
@@ -73,9 +120,8 @@ def update_ratio(case: Case) -> Iterator[Finding]:
             f"a smaller learning rate: about lr × {IDEAL * 10 / large[name]:.1g}; trainer.find_lr(data) looks for one",
         )  # fmt: skip
         return
-    nothing, run = knowing_nothing(case), case.training
-    if nothing is not None and run.loss is not None and run.loss.item() < LEARNED * nothing:
-        return
+    if has_learned(case) or any(group["lr"] < group.get("initial_lr", 0) for group in _groups(case)):
+        return  # what is left to learn is little, or a schedule is at work
     small = {name: ratio for name, ratio in ratios.items() if ratio < SMALL}
     if small and not case.found("gradient_flow", "dead_relu", "saturation"):
         name = min(small, key=lambda key: small[key])
@@ -90,7 +136,7 @@ def update_ratio(case: Case) -> Iterator[Finding]:
 
 def overfit(case: Case) -> Iterator[Finding]:
     """A loss that does not fall even when a few samples are learned again and again, by copies."""
-    if case.found():
+    if any(finding.severity != "note" and finding.check not in ("mixed_dtypes", "modes") for finding in case.findings):
         raise Skip("the findings above come first")
     case.with_gradients()
     few = min(case.size, case.overfit_samples)
@@ -109,7 +155,7 @@ def overfit(case: Case) -> Iterator[Finding]:
     if nothing is not None and max(before, after) < LEARNED * nothing:
         return  # it knows them already
     yield Finding(
-        "overfit", "model", "warning",
+        "overfit", "model", "note" if nothing is None and after < before else "warning",
         f"{case.overfit_steps} steps of Adam (lr {rate:g}) on {few} samples took the loss from {before:.4g} to {after:.4g}; a "
         "model that can "
         f"learn takes it well below {share(FALLS)} of what it was",
@@ -125,9 +171,9 @@ def _tried(case: Case, few: int, rate: float) -> tuple[float, float]:
     with case.untouched():
         case.set_mode(model, True)
         for module in model.modules():
-            if isinstance(module, (Dropout, Dropout1d, Dropout2d, Dropout3d, AlphaDropout, FeatureAlphaDropout)):
+            if isinstance(module, DROPOUTS):
                 module.training = False  # noise hides whether it falls
-        inputs, target = first_samples(case.inputs, case.size, few), first_samples(case.target, case.size, few)
+        inputs, target = (samples_at(part, case.size, range(few)) for part in (case.inputs, case.target))
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimizer = optim.Adam(parameters, lr=rate)
         first = last = None

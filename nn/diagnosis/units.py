@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from .case import Case
-from .data import last_operation
 from .finding import Finding, Skip, share
-from .observation import Observation, Step
+from .objective import has_learned
+from .observation import Observation, Step, last_operation
 from .samples import array_of, leaves
 
 # At random weights and zero-mean inputs a unit is silent for a sample with probability 1/2, so for 8 of them with 1/256.
@@ -19,7 +19,7 @@ FEW_SAMPLES = 8
 DEAD = 0.7
 # A unit is in the flat part where its slope is below 5 % of the steepest: sigmoid beyond 0.013 and 0.987, |tanh| beyond 0.975.
 FLAT = 0.05
-SATURATED, STUCK = 0.5, 0.95  # the shares of flat outputs from which a layer learns slowly, and hardly at all
+SATURATED, STUCK = 0.7, 0.95  # the shares of flat outputs from which a layer learns slowly, and hardly at all
 SAME = 1e-6  # relative to the largest output: float32 carries no more
 
 
@@ -35,7 +35,7 @@ def dead_relu(case: Case) -> Iterator[Finding]:
             continue  # the samples were lost before: that is another finding
         active: np.ndarray = np.logical_or.reduce([_active(step) for step in steps])
         dead, units = int((~active).sum()), active.size
-        if units and dead / units >= DEAD:
+        if units and dead / units >= DEAD and (dead == units or not has_learned(case)):
             what = f"all {units} units" if dead == units else f"{dead} of {units} units ({share(dead / units)})"
             yield Finding(
                 "dead_relu", steps[0].path or "model", "error" if dead == units else "warning",
@@ -47,15 +47,15 @@ def dead_relu(case: Case) -> Iterator[Finding]:
 
 
 def saturation(case: Case) -> Iterator[Finding]:
-    """Sigmoid or tanh outputs in the flat part, where the gradient is close to 0."""
+    """Outputs of sigmoid, tanh and the like in the flat part, where the gradient is close to 0."""
     if case.found("inputs"):
         raise Skip("inputs of that scale saturate anything")
     last = last_operation(case.training)
-    for steps in _together(case.training, ("sigmoid", "tanh")):
+    for steps in _together(case.training, tuple(_SLOPES)):
         if last is not None and any(step.node is last.node for step in steps):
             continue  # an answer may be sure of itself
         flat = float(np.mean([flat_share(step) for step in steps]))
-        if flat > SATURATED:
+        if flat > SATURATED and not has_learned(case):
             yield Finding(
                 "saturation", steps[0].path or "model", "error" if flat > STUCK else "warning",
                 f"{steps[0]}: {share(flat)} of the outputs lie in the flat part, where the slope is below {share(FLAT)} of the "
@@ -66,12 +66,17 @@ def saturation(case: Case) -> Iterator[Finding]:
 
 
 def flat_share(step: Step) -> float | None:
-    """Return the share of a sigmoid's or tanh's outputs in its flat part; None of other operations."""
-    if step.name not in ("sigmoid", "tanh") or not step.values[0].size:
-        return None
-    y = step.values[0]
-    slope = 4 * y * (1 - y) if step.name == "sigmoid" else 1 - y * y
-    return float((slope < FLAT).mean())
+    """Return the share of outputs in the flat part of a sigmoid, tanh and the like; None of other operations."""
+    slope = _SLOPES.get(step.name)
+    return float((slope(step.values[0]) < FLAT).mean()) if slope is not None and step.values[0].size else None
+
+
+# Of an activation with two flat ends: its slope, by its value, relative to the steepest.
+_SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sigmoid": lambda y: 4 * y * (1 - y), "hardsigmoid": lambda y: 4 * y * (1 - y), "tanh": lambda y: 1 - y * y,
+    "hardtanh": lambda y: ((y > y.min()) & (y < y.max())).astype(y.dtype), "softsign": lambda y: (1 - abs(y)) ** 2,
+    "relu6": lambda y: (y < 6).astype(y.dtype),
+}  # fmt: skip
 
 
 def _together(run: Observation, names: tuple[str, ...]) -> list[list[Step]]:
@@ -109,27 +114,30 @@ def symmetry(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def zero_weights(case: Case) -> list[str]:
-    """Return the names of weights that are all 0: fine in a last layer, where one step mends it."""
-    return [name for name, p in case.model.named_parameters() if p.ndim > 1 and p.size and not p._data.any()]
+def alike_weights(case: Case) -> list[str]:
+    """Return the names of weights whose rows are all the same, as zeros are: fine in a last layer, where one step mends it."""
+    weights = [(name, p._data) for name, p in case.model.named_parameters() if p.ndim > 1 and p.size]
+    return [name for name, w in weights if (w == w[:1]).all() and (len(w) > 1 or not w.any())]
 
 
 def constant_output(case: Case) -> Iterator[Finding]:
     """An output that is the same for all samples."""
     if case.size < 2:
         raise Skip("it needs two samples")
-    rows = [a for _, part in leaves(case.inputs, "input") if (a := array_of(part)) is not None and a.ndim and len(a) == case.size]
-    if not rows or all((array == array[:1]).all() for array in rows) or zero_weights(case):
+    some = case.some_inputs()
+    rows = [a for _, part in leaves(some, "input") if (a := array_of(part)) is not None and a.ndim and len(a) == len(case.few)]
+    if not rows or all((array == array[:1]).all() for array in rows) or alike_weights(case):
         return
     if case.found("dead_relu", "symmetry", "gradient_flow", "saturation"):
         return  # which is the cause
+    size = case.using.size
     for place, array in case.outputs(case.using):
         if array.size and _same(array):
-            steps = [step for step in case.using.steps if len(step.values) == 1 and step.values[0].shape[:1] == (case.size,)]
+            steps = [step for step in case.using.steps if len(step.values) == 1 and step.values[0].shape[:1] == (size,)]
             first = next((step for step in steps if _same(step.values[0])), None)
             yield Finding(
                 "constant_output", place if first is None else first.path or place, "error",
-                f"the {place} is the same for all {case.size} samples, to one part in a million: {np.ravel(array)[0]:.4g} ..."
+                f"the {place} is the same for all of {size} samples, to one part in a million: {np.ravel(array)[0]:.4g} ..."
                 + (f" The first result that is: {first}" if first is not None else ""),
                 "look there for what drowns the differences: inputs or weights far too small beside a bias, a mean over everything",
             )  # fmt: skip

@@ -25,7 +25,7 @@ FLAGS = (
 )  # fmt: skip
 # The browser reads commands from descriptor 3 and writes answers to descriptor 4.
 START = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execvp(sys.argv[3], sys.argv[3:])"
-PATIENCE = 20.0  # seconds for an answer, or for a condition to become true
+PATIENCE = 60.0  # seconds for an answer, or for a condition to become true
 
 
 def program() -> str | None:

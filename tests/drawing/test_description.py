@@ -20,6 +20,8 @@ from autodiff.drawing.description import (
     NOT_COMPUTED,
     NOT_IN_GRAD,
     NOT_KEPT,
+    OTHER_PASS,
+    PERHAPS,
     TENSOR_GONE,
     Description,
     DrawnNode,
@@ -204,7 +206,19 @@ def test_a_pass_that_retains_the_graph_keeps_no_gradients_either() -> None:
     x = variable(2, "x")
     y = np.exp(x) * 3.0
     y.backward(retain_graph=True)
-    assert by_id(describe_graph([y]))["exp"].no_gradient == NOT_KEPT
+    assert by_id(describe_graph([y]))["exp"].no_gradient == PERHAPS  # not walked, with an older .grad, it would look the same
+    assert by_id(describe_graph([y]))["x"].gradient == np.exp(2) * 3
+
+
+def test_the_gradient_of_another_pass_is_not_taken_for_that_of_this_graph() -> None:
+    w = variable(2, "w")
+    (w * 100.0).backward()
+    with ad.trace():
+        y = w * w
+    node = by_id(describe_graph([y]))["w"]
+    assert (node.gradient, node.no_gradient) == (None, OTHER_PASS)
+    y.backward()
+    assert by_id(describe_graph([y]))["w"].gradient == 104.0  # .grad adds up
 
 
 def test_under_a_trace_everything_is_known_after_backward() -> None:
@@ -573,3 +587,29 @@ def test_describing_changes_nothing() -> None:
     assert x.grad is None
     y.backward()
     assert x.grad is not None
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_model_that_is_gone_is_still_one_of_parameters(traced: bool) -> None:
+    def output() -> Tensor:
+        model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+        return model(Tensor(np.ones((1, 2), np.float32)))  # type: ignore[no-any-return]
+
+    with ad.trace() if traced else ad.enable_grad():
+        y = output()
+    gc.collect()
+    nodes = {node.id: node for node in describe_graph([y]).nodes if node.role == "parameter"}
+    assert {node.group for node in nodes.values()} == {"0", "1"}
+    assert set(nodes) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+    assert all(node.no_gradient == "gone with its tensor" for node in nodes.values())
+    assert ad.draw(y).source
+
+
+def test_switches_that_are_off_and_arrays_are_no_settings() -> None:
+    x = Tensor(np.ones((4, 3)), requires_grad=True, name="x")
+    norm = nn.BatchNorm1d(3).double()
+    settings = [node.settings for node in describe_graph([norm.eval()(x[np.array([0, 1])])]).nodes if node.operation]
+    assert settings == [{"index": "array of shape (2,)"}, {"eps": "1e−5"}]
+    looked_up = describe_graph([nn.functional.embedding([[0, 1]], x)])
+    assert [(edge.source, edge.argument) for edge in looked_up.edges if edge.source != "x"] == [("constant", "indices")]
+    assert [node.settings for node in looked_up.nodes] == [{}, {}, {}]

@@ -408,7 +408,7 @@ def test_tags_stand_for_leaves_that_are_used_in_many_places() -> None:
     description = layers(MOST_PLACES + 2, shared=True)
     source = as_digraph(description, "down").source
     assert source.count("class=tag") == 2 * (MOST_PLACES + 1)
-    assert "<weight>" in line_of(source, "0.weight 1.linear 1")
+    assert "<0.weight>" in line_of(source, "0.weight 1.linear 1")  # elsewhere "weight" would say too little
     assert '"0.weight" -> "0.linear"' in source
     assert "a name in a small frame stands for the node of that name" in source
     nodes, edges = statements(source)

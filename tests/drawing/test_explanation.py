@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,43 @@ def check(e: Explanation, output: Tensor, wrt: Tensor, cotangent: Any = None, rt
     assert latex.endswith("$")
     assert latex.count("$") == 2
     assert len(latex) < 10_000
+    check_latex(latex)
+
+
+def check_latex(latex: str) -> None:
+    """Brackets and environments are closed, rows have columns that fit together, and no sign of a name has a meaning."""
+    body = latex.removeprefix(r"$\displaystyle ").removesuffix("$")
+    depth, open_ones, fields = 0, [], [1]
+    for command, name, one in re.findall(r"\\(begin|end)\{(\w+)\}|(\\[A-Za-z]+|\\.|.)", body):
+        if command == "begin":
+            open_ones.append(name)
+        elif command == "end":
+            assert open_ones.pop() == name
+        elif one == "{":
+            depth += 1
+        elif one == "}":
+            depth -= 1
+            assert depth >= 0
+        elif one == "&":
+            assert (open_ones, depth) == (["aligned"], 0)
+            fields[-1] += 1
+        elif one == r"\\":
+            assert depth == 0
+            fields.append(1)
+        elif one.startswith("\\"):
+            assert one in TYPESET, one
+        else:
+            assert one.isalnum() or one in " ()[].,:+-=^", one
+    assert depth == 0
+    assert not open_ones
+    assert set(fields) <= {2, 4}
+    assert set(re.findall(r"(?:\\frac|\\mathrm|\\text|\^)(.)", body)) <= {"{"}
+    assert body.count(r"\left") == body.count(r"\right")
+
+
+TYPESET = {
+    r"\frac", r"\partial", r"\mathrm", r"\text", r"\cdot", r"\cdots", r"\quad", r"\times", r"\infty", r"\left", r"\right", r"\_",
+}  # fmt: skip
 
 
 def listed(root: Node, target: Node, seed: Any) -> list[tuple[Any, tuple[tuple[Node, int], ...]]]:
@@ -590,6 +628,45 @@ def test_a_long_chain(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -
     assert "2,978 more" in str(e)
     assert len(repr(e.paths)) < 300
     assert explain(y, "x").total == e.total
+
+
+def test_the_work_for_a_long_chain_grows_with_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explanation, "MOST_DESCRIBED", 100)
+
+    def calls(n: int) -> int:
+        x = variable(1.0, "x")
+        y = x
+        for _ in range(n):
+            y = y * 1.0
+        count = 0
+
+        def one_more(*_: Any) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(one_more)
+        try:
+            assert explain(y, x).count == 1
+        finally:
+            sys.setprofile(None)
+        return count
+
+    few, many = calls(1000), calls(4000)
+    assert many < 4.2 * few
+
+
+@pytest.mark.slow
+def test_the_paths_of_a_chain_of_a_million_operations_are_counted() -> None:
+    x = variable(1.0, "x")
+    y = x
+    for _ in range(500_000):
+        y = y * 1.0 + x
+    e = explain(y, x, paths=0)
+    assert e.count == e.total == 500_001
+    assert e.walk_length == 1_000_001
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.item() == e.total
 
 
 def test_names_in_a_graph_too_large_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+import nn
 from autodiff import Tensor
 from autodiff.drawing.describing import describe_graph
 from autodiff.drawing.description import (
@@ -24,6 +25,7 @@ from autodiff.drawing.labels import (
     CODE_WIDTH,
     MOST_CELLS_ALONG,
     MOST_CELLS_DOWN,
+    SAID_OFTEN,
     Context,
     Grid,
     HeatMap,
@@ -36,9 +38,12 @@ from autodiff.drawing.labels import (
     edge_label,
     group_label,
     label_of,
+    name_of,
     tooltip,
 )
 from autodiff.drawing.look import SHOWS, Look
+from autodiff.drawing.selecting import leading_from
+from autodiff.drawing.told_apart import signs
 from autodiff.tracing import Statistics, summed_up
 
 EVERYTHING = Look.of(tuple(SHOWS))
@@ -422,3 +427,53 @@ def test_every_text_is_one_line_that_can_be_printed(hostile: str) -> None:
     for text in (*texts, grouped.name, grouped.operation):
         assert text.isprintable()
         assert len(text) < 600
+
+
+# ------------------------------------------------------------------------------------------- what is around a node
+
+
+def test_a_linear_layer_without_bias_has_none_in_its_sign() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    drawn = describe_graph([model(Tensor(np.ones((1, 2), np.float32)))])
+    assert signs(drawn) == {"0.linear": "xWᵀ+b", "1.linear": "xWᵀ"}
+    context = Context.of(drawn, Look())
+    assert [label_of(node, Look(), context).sign for node in drawn.nodes if node.operation] == ["xWᵀ+b", "xWᵀ"]
+    part = leading_from(drawn, "0.weight")  # where the bias is cut away with the rest, it is still one with a bias
+    assert signs(part)["0.linear"] == "xWᵀ+b"
+
+
+def test_a_parameter_that_several_calls_share_is_known_by_its_module() -> None:
+    shared, alone = nn.Linear(2, 2), nn.Linear(2, 2)
+    x = Tensor(np.ones((1, 2), np.float32))
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            self.shared, self.alone = shared, alone
+
+        def forward(self, x: Any) -> Any:
+            return self.shared(self.alone(self.shared(x)))
+
+    drawn = describe_graph([Twice()(x)])
+    context = Context.of(drawn, Look())
+    names = {node.id: name_of(node, context) for node in drawn.nodes if node.role == "parameter"}
+    assert names == {
+        "shared.weight": "shared.weight", "shared.bias": "shared.bias", "alone.weight": "weight", "alone.bias": "bias",
+    }  # fmt: skip
+    assert {node.group for node in drawn.nodes if node.id.startswith("shared.") and node.role == "parameter"} == {"Twice"}
+
+
+@pytest.mark.parametrize(("count", "said"), [(SAID_OFTEN // 2, True), (SAID_OFTEN, False)])
+def test_in_a_large_picture_it_is_said_once_that_no_gradient_is_known(count: int, said: bool) -> None:
+    x = y = Tensor(1.0, requires_grad=True, name="x")
+    with ad.trace():
+        for _ in range(count):
+            y = np.sin(y)
+    drawn, look = describe_graph([y]), Look()
+    context = Context.of(drawn, look)
+    assert all(("gradient" in {row.kind for row in label_of(node, look, context).rows}) is said for node in drawn.nodes)
+    assert "gradients not computed yet: call backward()" in caption(drawn, look)
+    y.backward()
+    assert x.grad is not None
+    after = describe_graph([y])
+    context = Context.of(after, look)
+    assert all("gradient" in {row.kind for row in label_of(node, look, context).rows} for node in after.nodes)

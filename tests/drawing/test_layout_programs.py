@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from autodiff.drawing.layout import Box, Link, arrange, engines, programs, render
 
-from .test_layout import check, check_ports, dag, graph, is_straight, problems
+from .boxes_and_links import check, check_ports, dag, graph, is_straight, problems
 
 HERE = engines()
 EACH = [

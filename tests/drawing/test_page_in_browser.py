@@ -11,6 +11,7 @@ import autodiff as ad
 import nn
 from autodiff import Tensor
 from autodiff.drawing.describing import describe_graph
+from autodiff.drawing.description import Description, DrawnEdge, DrawnGroup, DrawnNode
 from autodiff.drawing.look import Look
 from autodiff.drawing.page.page import as_page
 
@@ -243,29 +244,31 @@ def test_a_group_opens_in_place_and_closes(browser, pages):
     browser.open(pages["model"])
     (outer,) = browser.evaluate("graph.groups.filter((group) => group.parent === null).map((group) => group.id)")
     first, second, _ = browser.evaluate("graph.groups.filter((group) => group.parent !== null).map((group) => group.id)")
-    assert not browser.evaluate(shown(group(first)))  # a page begins with everything closed
-    browser.evaluate(f"enter({json.dumps(outer)})")
-    browser.click(group(first) + " .toggle")
+    assert browser.evaluate(shown(f"{group(outer)}.open"))  # what can be open is so: its room is kept free
+    assert browser.evaluate(shown(f"{group(first)}.open .scene .node"))
+    browser.click(group(first) + " > .toggle")
+    browser.until(shown(f"{group(first)} .scene"), False)
+    assert browser.evaluate(shown(f"{group(first)}[aria-expanded=false][role=button]"))
+    browser.click(group(first) + " > .toggle")
     browser.until(shown(f"{group(first)}.open .scene .node"))
-    assert browser.evaluate(shown(f"{group(first)}[aria-expanded=true]"))
+    assert browser.evaluate(shown(f"{group(first)}[aria-expanded=true][role=group]"))  # not a button: those hide what they hold
     inside, frame = edges(browser, f"{group(first)} .scene"), edges(browser, f"{group(first)} > .frame")
     assert inside["left"] >= frame["left"] - 1  # scaled into its box
     assert inside["top"] >= frame["top"] - 1
     assert inside["right"] <= frame["right"] + 1
     assert inside["bottom"] <= frame["bottom"] + 1
-    browser.click(group(second) + " > .frame")
-    browser.press("o")
-    browser.until(shown(f"{group(second)}.open .scene .node"))
+    browser.evaluate(f"select({{group: graph.groupById.get({json.dumps(second)})}})")
     browser.press("o")
     browser.until(shown(f"{group(second)}.open"), False)
-    browser.click(group(first) + " > .toggle")
-    browser.until(shown(f"{group(first)} .scene"), False)
+    browser.press("o")
+    browser.until(shown(f"{group(second)}.open .scene .node"))
 
 
 def test_zooming_into_a_group_and_back(browser, pages):
     browser.open(pages["transformer"])
     outer = browser.evaluate("graph.groups.find((group) => group.parent === null).id")
     assert browser.evaluate("breadcrumb.hidden")
+    browser.evaluate(f"canvas.toggle({json.dumps(outer)})")
     x, y = browser.place(f"{group(outer)} > .frame")
     browser.evaluate(f"document.elementFromPoint({x}, {y}).dispatchEvent(new MouseEvent('dblclick', {{bubbles: true}}))")
     browser.until("canvas.main", outer)
@@ -283,7 +286,7 @@ def test_a_port_leads_to_the_other_end_of_its_edge(browser, pages):
     head = browser.evaluate("graph.groups.find((group) => group.name.endsWith('head')).id")
     browser.evaluate(f"enter({json.dumps(head)})")
     browser.until("canvas.main", head)
-    source = browser.evaluate("document.querySelector('#canvas .port.in').dataset.node")
+    (source,) = json.loads(browser.evaluate("document.querySelector('#canvas .port.in').dataset.nodes"))
     browser.click("#canvas .port.in")
     browser.until("selected?.node?.id", source)
     assert browser.evaluate("canvas.main") != head
@@ -292,16 +295,41 @@ def test_a_port_leads_to_the_other_end_of_its_edge(browser, pages):
     browser.until("selected?.node && !graph.groupsAround(selected.node.group).includes(" + json.dumps(head) + ")")
 
 
-def test_twelve_blocks_begin_as_one_closed_picture(browser, tmp_path):
+def test_twelve_blocks_begin_closed_in_the_open_model(browser, tmp_path):
     loss, _alive = transformer(12)
     path = tmp_path / "twelve.html"
     path.write_text(as_page(describe_graph([loss]), Look.of(), "twelve", "down"), encoding="utf-8")
     browser.open(path.as_uri())
     assert browser.evaluate("graph.nodes.length") > 200
-    assert browser.evaluate("document.querySelectorAll('#canvas :is(.node, .group)').length") < 10
-    assert browser.evaluate("canvas.scenes.size") == 1  # the others are made when they are looked at
+    assert browser.evaluate(shown(f"{group('Transformer')}.open {node('head.linear')}".replace(" #canvas", "")))
+    assert "12 × Block" in browser.evaluate(text(group("blocks")))
+    assert browser.evaluate("document.querySelectorAll('#canvas :is(.node, .group)').length") < 15
+    assert not browser.evaluate("canvas.scenes.has('blocks')")  # it is made when it is looked at
+    browser.click(group("blocks") + " > .toggle")
+    browser.until("canvas.main", "blocks")  # too large to be opened in place: the sign leads into it
+    assert browser.evaluate("document.querySelectorAll('#canvas .group:not(.open)').length") == 12
     browser.evaluate("goTo(graph.nodes.findLast((node) => node.operation === 'layer_norm'))")
     assert browser.evaluate("canvas.elementOf(selected.node).matches('.node.selected')")
+    assert browser.complaints() == []
+
+
+def test_ids_may_be_any_text(browser, tmp_path):
+    ids = ['a "b" c', "<d> & e", "f\\g"]
+    nodes = [DrawnNode(ids[0], "variable"), *(DrawnNode(id, "operation", operation="exp", group="g h") for id in ids[1:])]
+    nodes += [DrawnNode(f"out {i}", "operation", operation="exp", is_output=i == 1) for i in range(2)]
+    ends = [(ids[0], ids[1]), (ids[0], ids[2]), (ids[1], "out 0"), (ids[1], "out 1")]
+    description = Description(nodes, [DrawnEdge(a, b, "x", 0) for a, b in ends], [DrawnGroup("g h", "g", "G", "module", None)])
+    path = tmp_path / "ids.html"
+    path.write_text(as_page(description, Look.of(), "ids", "down"), encoding="utf-8")
+    browser.open(path.as_uri())
+    browser.evaluate("enter('g h')")
+    browser.click("#canvas .port.out")
+    browser.until(text("#panel h2"), "Goes to")
+    browser.click("#panel section .link")
+    browser.until("selected?.node?.id", "out 0")
+    browser.evaluate("enter('g h')")
+    browser.click("#canvas .port.in")
+    browser.until("selected?.node?.id", ids[0])
     assert browser.complaints() == []
 
 
@@ -391,6 +419,7 @@ def test_play_pause_scrub_and_speed(browser, pages):
 def test_the_player_uses_the_innermost_visible_group(browser, pages):
     browser.open(pages["transformer"])
     outer = browser.evaluate("graph.groups.find((group) => group.parent === null).id")
+    browser.evaluate(f"canvas.toggle({json.dumps(outer)})")
     browser.evaluate("player.go(player.shownAt.get(graph.nodes.find((node) => node.operation === 'softmax')))")
     assert browser.evaluate(shown(f"{group(outer)}.now"))
     browser.evaluate("canvas.unfold(graph.groupsAround(graph.nodes.find((node) => node.operation === 'softmax').group))")
@@ -403,6 +432,7 @@ def test_the_player_uses_the_innermost_visible_group(browser, pages):
 def test_what_happens_in_one_closed_group_is_one_step(browser, pages):
     browser.open(pages["transformer"])
     outer = browser.evaluate("graph.groups.find((group) => group.parent === null).name")
+    browser.evaluate("canvas.toggle(graph.groups.find((group) => group.parent === null).id)")
     browser.press(".")
     seen = []
     while True:
@@ -439,7 +469,7 @@ def test_paths_are_counted_multiplied_and_lit(browser, pages):
     browser.until(shown("#canvas .on-path"))
     told = browser.evaluate(text(PANEL))
     assert "3 paths, over 3 nodes" in told
-    assert browser.evaluate("paths.largest.map((path) => path.product)") == [6, 3, 3]
+    assert browser.evaluate("paths.listed.map((path) => path.product)") == [6, 3, 3]
     assert "6 + 3 + 3 = 12" in told
     browser.click("#panel .path:nth-of-type(2)")
     browser.until("chosenPath", 1)
@@ -467,7 +497,82 @@ def test_paths_of_arrays_say_where_to_go_for_products(browser, pages):
     browser.open(pages["model"])
     browser.evaluate("showPaths(graph.nodes.find((node) => node.role === 'parameter'))")
     assert browser.evaluate("paths.count.toString()") == "1"
-    assert "explain" in browser.evaluate(text(PANEL))
+    told = browser.evaluate(text(PANEL))
+    assert "weight → 0.linear → 1.relu → 2.linear → loss" in told
+    assert "explain" in told
+    assert browser.evaluate("document.querySelectorAll('#canvas .edge.on-chosen').length") >= 4
+    assert not browser.evaluate(shown("#canvas .factor"))
+    on_path = "[...document.querySelectorAll('#canvas .port.on-path')].flatMap((port) => JSON.parse(port.dataset.nodes))"
+    assert {"1.relu", "0.linear", "loss"} <= set(browser.evaluate(on_path))
+    off = "[...document.querySelectorAll('#canvas .port:not(.on-path)')].flatMap((port) => JSON.parse(port.dataset.nodes))"
+    assert set(browser.evaluate(off)) == {"constant"}
+
+
+# ------------------------------------------------------------------------------------------------ the first view
+
+
+def written(path, tensor, direction="down"):
+    path.write_text(as_page(describe_graph([tensor]), Look.of(), "title", direction), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)], ids=str)
+def test_a_long_graph_begins_at_its_beginning_and_can_be_read(browser, tmp_path, size):
+    x = Tensor(0.5, requires_grad=True, name="x")
+    with ad.trace():
+        y = x
+        for _ in range(40):
+            y = np.tanh(y) + x
+    browser.open(written(tmp_path / "long.html", y), size, phone=size[0] < 720)
+    assert browser.evaluate("canvas.scale") >= 0.6
+    stage, first = edges(browser, "#canvas"), edges(browser, node("x"))
+    assert stage["top"] <= first["top"] <= stage["top"] + 60
+    assert stage["left"] <= first["left"] < first["right"] <= stage["right"]
+    browser.click("#fit")
+    browser.until("canvas.scale < 0.3")
+    browser.evaluate("goTo(graph.nodes.at(-1))")
+    assert edges(browser, node(browser.evaluate("graph.nodes.at(-1).id")))["bottom"] <= edges(browser, "#canvas")["bottom"]
+
+
+def test_what_is_all_there_is_begins_open_however_large_it_is(browser, tmp_path):
+    class Long(nn.Module):
+        def forward(self, x):
+            for _ in range(120):
+                x = np.tanh(x)
+            return x
+
+    class Around(nn.Module):
+        def __init__(self):
+            self.inner = Long()
+
+        def forward(self, x):
+            return self.inner(x)
+
+    x = Tensor(0.5, requires_grad=True, name="x")
+    browser.open(written(tmp_path / "alone.html", Around()(x) * 2.0))
+    assert browser.evaluate("document.querySelectorAll('#canvas .group.open').length") == 2
+    assert browser.evaluate("document.querySelectorAll('#canvas .node').length") == 123
+
+
+def test_parameters_are_given_and_what_they_get_at_once_is_one_step(browser, pages):
+    browser.open(pages["model"])
+    kinds = browser.evaluate("player.steps.filter(({node}) => node.role === 'parameter').map(({kind}) => kind)")
+    assert kinds == []
+    sources = "player.steps.filter(({edge}) => edge).map(({edge}) => edge.source)"
+    received = browser.evaluate(f"{sources}.filter((node) => node.role === 'parameter').map((node) => node.id)")
+    assert sorted(received) == ["0.bias", "0.weight", "2.bias", "2.weight"]
+    browser.evaluate("goTo(graph.byId.get('0.weight'))")
+    browser.click("#panel .actions button:nth-of-type(2)")
+    assert "sends back to weight" in said(browser)
+    assert "lambda" not in said(browser)
+    assert not browser.evaluate(shown(f"{node('0.weight')}.no-gradient-yet"))
+
+
+def test_a_screen_reader_hears_value_and_gradient(browser, pages):
+    browser.open(pages["doubled"])
+    browser.press("ArrowRight", "ArrowRight")
+    browser.until(shown(f"{node('b')}:focus"))
+    assert browser.evaluate("document.activeElement.getAttribute('aria-label')") == "b, add, value 6, gradient 3"
 
 
 # ------------------------------------------------------------------------------------------------ keys, fingers, screens

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+import functools
+import re
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ import autodiff as ad
 import nn
 from autodiff import Tensor
 from autodiff.drawing import DotNotFoundError, Drawing, draw, picture
+from autodiff.drawing.layout import programs
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the program dot is not installed")
 
@@ -157,7 +162,7 @@ def test_when_dot_fails_its_message_is_passed_on(
     program.write_text("#!/bin/sh\necho 'out of memory' >&2\nexit 3\n")
     program.chmod(0o755)
     monkeypatch.setattr(picture, "engines", lambda: ["dot", "own"])
-    with pytest.raises(RuntimeError, match=r"dot could not draw this as svg: out of memory \(a graph of 3 nodes\)") as caught:
+    with pytest.raises(RuntimeError, match=r"as svg: out of memory \(a graph of 3 nodes\)\. \.dot, .* need no layout") as caught:
         draw(loss).save("graph.svg")
     assert not isinstance(caught.value, DotNotFoundError)
     assert caught.value.__context__ is None
@@ -167,6 +172,23 @@ def test_when_dot_fails_its_message_is_passed_on(
     assert "out of memory" in shown
     assert "loss = sum(multiply)  scalar float64  value 5  grad 1" in shown
     assert "x = variable  (2,) float64  value [1, 2]  grad [2, 4]" in shown
+    assert list(no_dot.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for dot is a shell script")
+def test_dot_is_not_waited_for_without_end(no_dot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "dot"
+    program.write_text("#!/bin/sh\nexec sleep 100\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(picture, "engines", lambda: ["dot", "own"])
+    monkeypatch.setattr(programs, "PATIENCE", 0.3)
+    drawing = draw(nn.Sequential(*[Block() for _ in range(12)]), np.ones((2, 4), np.float32), depth=9)
+    with pytest.raises(RuntimeError) as caught:
+        drawing.save("graph.png")
+    message = str(caught.value)
+    assert "as png: it was not done after 0.3 seconds" in message
+    assert re.search(r"Close groups: (depth|collapse)=.* leaves \d+.*\.json, \.txt need no layout", message)
     assert list(no_dot.iterdir()) == []
 
 
@@ -192,8 +214,14 @@ def test_bad_input_is_refused_in_clear_words(loss: Tensor) -> None:
         draw(loss, loss)
     with pytest.raises(ValueError, match="got no tensor"):
         draw([])
-    with pytest.raises(ValueError, match="direction is 'right' or 'down', got 'LR'"):
+    with pytest.raises(ValueError, match=r"direction is 'right' or 'down', got 'LR' \(LR is 'right' here\)"):
         draw(loss, direction="LR")
+    with pytest.raises(TypeError, match=r"draw\(\) takes no argument 'rankdir': write direction='right' or direction='down'"):
+        draw(loss, rankdir="TB")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"draw\(\) takes no argument 'colour': did you mean color"):
+        draw(loss, colour="time")  # type: ignore[call-arg]
+    with pytest.raises(AttributeError, match=r"no attribute 'view'; here it is drawing\.show\(\)"):
+        draw(loss).view()
     with pytest.raises(ValueError, match="depth is how many levels of groups are open, 0 or more; got -1"):
         draw(loss, depth=-1)
     with pytest.raises(ValueError, match="depth"):
@@ -271,6 +299,79 @@ def test_a_function_is_drawn_with_its_inputs_tracked_and_named() -> None:
         draw(np.sin)
     with pytest.raises(RuntimeError, match="no result of <lambda> is tracked"):
         draw(lambda a: 3.0, 1.0)
+    with pytest.raises(TypeError, match=r"Block is a model: give it example inputs, draw\(Block, x\); there is no graph before"):
+        draw(Block())
+    with pytest.raises(TypeError, match=r"Block is a class: make one .* draw\(Block\(\.\.\.\), x\)"):
+        draw(Block, np.ones(4))
+
+
+class Pair(nn.Module):
+    """Takes inputs in a list or a dict and one by keyword; returns a dict with a list in it."""
+
+    def __init__(self) -> None:
+        self.a, self.b, self.norm = nn.Linear(2, 2), nn.Linear(3, 2), nn.BatchNorm1d(2)
+
+    def forward(self, x: Any, more: Any, *, scale: float = 1.0) -> Any:
+        return {"y": self.norm(self.a(x)) * scale, "z": [self.b(more["left"]), (self.b(more["right"][0]), None)]}
+
+
+def pair_inputs() -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(5, 2)), {"left": rng.normal(size=(1, 3)), "right": [rng.normal(size=(4, 3)), "text", None]}
+
+
+def test_inputs_in_lists_and_dicts_keep_their_places_and_get_names() -> None:
+    drawing = draw(functools.partial(Pair(), scale=3.0), *pair_inputs())
+    nodes = {node.id: node for node in drawing.description.nodes}
+    assert {"x", "more.left", "more.right[0]"} <= nodes.keys()
+    assert sum(node.is_output for node in nodes.values()) == 3
+    sums = draw(lambda p: (p["w"] * p["b"][0]).sum(), {"w": np.ones(2), "b": [np.ones(2), None]}).description.nodes
+    assert [(node.id, node.role) for node in sums[:2]] == [("p.w", "variable"), ("p.b[0]", "variable")]
+    ragged = draw(lambda rows: np.concatenate(rows), [[1.0, 2.0], [3.0]]).description.nodes
+    assert [node.id for node in ragged] == ["rows[0]", "rows[1]", "concatenate"]
+    Row = collections.namedtuple("Row", "u v")
+    assert len(draw(lambda row: row.u * row.v, Row(np.ones(2), np.ones(2))).description.nodes) == 3
+
+
+def test_tensors_in_a_dict_are_drawn_together() -> None:
+    x = Tensor(2.0, requires_grad=True, name="x")
+    assert [node.id for node in draw({"a": x * 2, "b": np.exp(x)}).description.nodes if node.is_output] == ["multiply", "exp"]
+
+
+GLOBAL = Pair()
+
+
+def test_a_model_is_left_as_it_was_however_it_is_called() -> None:
+    model, (x, more) = Pair(), pair_inputs()
+    kept = [{key: value.numpy().copy() for key, value in one.state_dict().items()} for one in (model, GLOBAL)]
+    draw(model, x, more)
+    draw(model.forward, x, more)
+    draw(functools.partial(model, scale=2.0), x, more)
+    draw(functools.partial(model.forward, x), more)
+    draw(lambda x: (model(x, more)["y"] ** 2).sum(), x)
+    draw(lambda x: (GLOBAL(x, more)["y"] ** 2).sum(), x, backward=True)
+    for one, before in zip((model, GLOBAL), kept, strict=True):
+        for key, value in one.state_dict().items():
+            assert value.numpy().tobytes() == before[key].tobytes(), key
+        assert all(parameter.grad is None for parameter in one.parameters())
+        assert one.training
+
+
+def test_indices_are_inputs_too() -> None:
+    drawing = draw(nn.Sequential(nn.Embedding(5, 2)), [[1, 2]])
+    assert [(node.id, node.role) for node in drawing.description.nodes if node.role == "constant"] == [("x", "constant")]
+    assert {edge.argument: edge.source for edge in drawing.description.edges} == {"weight": "0.weight", "indices": "x"}
+    assert drawing.description.nodes[-1].settings == {}
+
+
+def test_the_text_file_has_every_node_that_is_shown(tmp_path: Path) -> None:
+    x = Tensor(1.0, requires_grad=True, name="x")
+    y = x
+    for _ in range(100):
+        y = np.sin(y)
+    assert "nodes left out" in str(draw(y))
+    lines = draw(y).save(tmp_path / "graph.txt").read_text(encoding="utf-8").splitlines()
+    assert sum(" = " in line for line in lines) == 101
 
 
 def test_groups_are_closed_by_depth_name_class_or_predicate() -> None:
@@ -329,8 +430,8 @@ def test_a_pass_of_its_own_touches_no_grad() -> None:
     }  # fmt: skip
     y.backward()
     assert x.grad.tolist() == [2.0, 4.0]
-    with pytest.raises(RuntimeError, match=r"draw\(backward=True\) starts at a single number; got shape \(2,\)"):
-        draw(x * 2, backward=True)
+    several = draw([x * 2, x * x], backward=True)  # of the sum of all that is drawn
+    assert next(node for node in several.description.nodes if node.id == "x").gradient.tolist() == [4.0, 6.0]
 
 
 def test_too_many_nodes_are_refused_with_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -348,6 +449,16 @@ def test_a_deep_model_is_a_page_and_not_a_wall() -> None:
     drawing = draw(model, np.ones((2, 4), np.float32))
     assert len(drawing.description.nodes) > 250
     assert 10 < len(drawing.shown.nodes) <= 60
+
+
+def test_a_page_is_called_like_its_model_or_its_output(loss: Tensor) -> None:
+    assert draw(loss)._title == "loss"
+    assert draw(Block(), np.ones((2, 4), np.float32))._title == "Block"
+
+
+def test_text_tells_what_the_look_shows(loss: Tensor) -> None:
+    assert "value" not in str(draw(loss, show="shapes, gradients"))
+    assert "grad [2, 4]" in str(draw(loss, show="gradients"))
 
 
 def test_show_opens_the_page(loss: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from autodiff.drawing.description import Description, DrawnEdge, DrawnGroup, Dra
 from autodiff.drawing.levels import End, counts_of, levels_of
 from autodiff.drawing.look import SHOWS, Look
 from autodiff.drawing.placed import Scene
-from autodiff.drawing.scene import LEAST_SCALE, ROOM, TITLE, direction_of, scenes
+from autodiff.drawing.scene import LEAST_SCALE, OUTER_ROOM, ROOM, TITLE, direction_of, scenes
 from autodiff.drawing.text_width import is_exact, shortened, text_width
 from autodiff.drawing.typesetting import Block
 
@@ -192,7 +192,9 @@ def test_random_graphs(data: st.DataObject, mode: str, direction: str) -> None:
                 assert g.scale >= LEAST_SCALE
             else:
                 assert mode == "page"
-                assert inner.width > ROOM[0] or inner.height > ROOM[1]
+                room = ROOM if g.group.parent else OUTER_ROOM
+                alike = [found[other.group.id] for other in scene.groups if other.group.title == g.group.title]
+                assert any(other.width > room[0] or other.height > room[1] for other in alike)
 
 
 @pytest.mark.parametrize("direction", ["down", "right"])
@@ -242,17 +244,78 @@ def test_a_bare_number_is_the_name_of_its_port() -> None:
     assert [words.text for port in scenes(description, Look())["g"].ports for words in port.name.words] == ["2"]
 
 
+def chain(count: int, group: str) -> Description:
+    """x -> n0 -> n1 ... -> y, all but the ends in the group."""
+    nodes = [node("x", "variable"), *(node(f"n{i}", group=group) for i in range(count)), node("y")]
+    return Description(nodes, [DrawnEdge(a.id, b.id, "x", 0) for a, b in itertools.pairwise(nodes)], [])
+
+
+def test_the_room_of_a_group() -> None:
+    def opened(count: int, *groups: DrawnGroup) -> bool:
+        description = chain(count, "g")
+        description.groups[:] = [*groups, group("beside", groups[0].id if groups[0].id != "g" else None)]
+        scene = scenes(description, Look(), "down")[groups[-1].parent or ""]
+        return next(box.opens for box in scene.groups if box.group.id == "g")
+
+    inner = (group("model"), group("g", "model"))
+    assert [opened(count, *inner) for count in (6, 14)] == [True, False]
+    assert [opened(count, group("g")) for count in (14, 60)] == [True, False]
+
+
+def test_groups_that_are_alike_open_alike() -> None:
+    def opened(least: int, most: int) -> list[bool]:
+        homes = {"c": "three", "d": "three", "a": "one", "b": "two"}
+        nodes = [node("x", "variable"), *(node(id, group=home) for id, home in homes.items())]
+        nodes[3].name, nodes[4].name = "n" * least, "n" * most
+        edges = [DrawnEdge(source, target, "x", 0) for source, target in ("xc", "cd", "da", "db")]
+        groups = [group("all"), *(DrawnGroup(id, id, "Same", "module", "all") for id in ("one", "two", "three"))]
+        found = scenes(Description(nodes, edges, groups), Look(), "down")
+        return [box.opens for box in found["all"].groups]
+
+    assert opened(1, 1) == [True, True, True]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autodiff.drawing.scene.ROOM", (90.0, 430.0))
+        assert opened(1, 20) == [False, False, True]  # the third holds more, and is not like the others
+
+
+def test_a_group_without_another_beside_it_opens_at_full_size() -> None:
+    description = chain(60, "g")
+    description.groups[:] = [group("model"), group("g", "model")]
+    found = scenes(description, Look(), "down")
+    assert [(box.opens, box.scale) for id in ("", "model") for box in found[id].groups] == [(True, 1.0)] * 2
+
+
+def test_titles_leave_out_what_the_frame_around_says() -> None:
+    description = chain(2, "net.0")
+    description.groups[:] = [group("net"), group("net.0", "net")]
+    found = scenes(description, Look())
+    assert [box.title.words[0].text for box in (*found[""].groups, *found["net"].groups)] == ["net", "0"]
+
+
+def test_a_closed_group_of_one_kind_says_how_many() -> None:
+    def closed(**titles: str) -> list[str]:
+        nodes = [node("x", "variable"), *(node(f"{id}{i}", group=id) for id in titles for i in range(70))]
+        edges = [DrawnEdge(a.id, b.id, "x", 0) for a, b in itertools.pairwise(nodes)]
+        groups = [group("net"), *(DrawnGroup(id, id, title, "module", "net") for id, title in titles.items())]
+        groups[0].parent = "all"
+        groups = [group("all"), *groups, group("beside", "all")]
+        box, _ = scenes(Description(nodes, edges, groups), Look(), "right")["all"].groups
+        return [words.text for words in box.closed.words]
+
+    assert closed(a="Block", b="Block", c="Block", d="Block", e="Block", f="Block") == ["Net", "6 × Block", "420 operations"]
+    assert closed(a="Block", b="Block", c="Block", d="Block", e="Block", f="Other") == ["Net", "420 operations"]
+
+
 def test_a_large_group_is_a_small_box_and_says_how_much_it_holds() -> None:
-    count = 30
-    nodes = [node("x", "variable"), *(node(f"n{i}", group="g") for i in range(count)), node("y")]
-    edges = [DrawnEdge(a.id, b.id, "x", 0) for a, b in itertools.pairwise(nodes)]
-    description = Description(nodes, edges, [group("g")])
-    (box,) = scenes(description, Look())[""].groups
+    count = 60
+    description = chain(count, "g")
+    description.groups[:] = [group("g"), group("beside")]
+    box, _ = scenes(description, Look())[""].groups
     assert not box.opens
     assert box.width < 200
     assert [words.text for words in box.title.words] == ["g"]
     assert [words.text for words in box.closed.words] == ["G", f"{count} operations"]
-    (opened,) = scenes(description, Look(), mode="static")[""].groups
+    opened, _ = scenes(description, Look(), mode="static")[""].groups
     assert opened.opens
     assert opened.scale == 1
 

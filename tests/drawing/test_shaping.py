@@ -121,7 +121,7 @@ def test_depth_says_how_many_levels_are_open(depth: int, closed: list[str]) -> N
 
 @pytest.mark.parametrize("depth", [-1, 1.5, True, "1"])
 def test_a_depth_that_is_none_is_refused(depth: Any) -> None:
-    with pytest.raises(ValueError, match="depth says how many levels of groups are open, 0 or more; got"):
+    with pytest.raises(ValueError, match="depth is how many levels of groups are open, 0 or more; got"):
         collapsed(stack_of_blocks(1), depth=depth)
 
 

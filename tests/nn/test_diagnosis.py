@@ -403,3 +403,147 @@ def test_forgotten_eval():
     model = with_modes(False)()
     assert places(nn.health(model, CE, (X, Y))) == []
     assert places(nn.health(model, CE, (X, Y), nn.optim.Adam(model.parameters()))) == [("modes", "model")]
+
+
+# ------------------------------------------------------------------------------------------------- more of both
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        nn.manual_seed(5)
+        self.read, self.keep, self.out = nn.Linear(4, 16), nn.Linear(16, 16), nn.Linear(16, 2)
+
+    def forward(self, x: Any) -> Tensor:
+        state = np.tanh(self.read(x[:, 0]))
+        for t in range(1, x.shape[1]):
+            state = np.tanh(self.read(x[:, t]) + self.keep(state))
+        return self.out(state)
+
+
+class Similar(nn.Module):
+    """All samples against all: its output is no row for each sample, though N numbers long in both directions."""
+
+    def __init__(self) -> None:
+        nn.manual_seed(5)
+        self.body = mlp(8)
+
+    def forward(self, x: Any) -> Tensor:
+        z = self.body(x)
+        return z @ z.T
+
+
+class Layers:
+    """A holder of layers that is no module, so that nobody sees them."""
+
+    def __init__(self) -> None:
+        self.first = nn.Linear(FEATURES, 16)
+
+
+UNSEEN = Layers()
+
+
+class TimeFirst(nn.Module):
+    def __init__(self) -> None:
+        nn.manual_seed(5)
+        self.read = nn.Linear(4, 5)
+
+    def forward(self, x: Any) -> Tensor:
+        return F.log_softmax(self.read(x), 2).swapaxes(0, 1)  # (T, N, C), as CTC wants it
+
+
+SERIES = np.random.default_rng(3).normal(size=(24, 24, 4)).astype(np.float32)
+RAW = np.random.default_rng(3).integers(0, 17, (N, 64)).astype(np.float32)
+SIGNS = np.where(Y > 1, 1, -1).astype(np.float32)[:, None]
+
+
+def of_series(output: Tensor, target: Any) -> Tensor:
+    return F.ctc_loss(output, target, np.full(output.shape[1], len(output)), np.full(output.shape[1], 3))
+
+
+MORE_HEALTHY: dict[str, tuple[Callable[[], nn.Module], Any, tuple[Any, ...]]] = {
+    "recurrent": (Recurrent, CE, (SERIES[:, :10], (SERIES[:, 9, 0] > 0).astype(int))),
+    "as many steps as samples, time first": (TimeFirst, of_series, (SERIES, np.random.default_rng(0).integers(1, 5, (24, 3)))),
+    "raw digits": (lambda: seeded(lambda: nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))), CE, (RAW, Y)),
+    "hinge": (lambda: mlp(1), lambda p, t: F.relu(1 - p * t).mean(), (X, SIGNS)),
+    "the perceptron's loss": (lambda: mlp(1), lambda p, t: F.relu(-p * t).mean(), (X, SIGNS)),
+    "all against all": (Similar, lambda s, t: ((s - np.eye(len(t), dtype=np.float32)) ** 2).mean(), (X, Y)),
+    "two samples": (mlp, CE, (X[:2], Y[:2])),
+    "as many features as samples": (lambda: seeded(lambda: nn.Linear(64, 10)), CE, (RAW / 8 - 1, Y)),
+    "small last weights": (changed(with_weights(1e-2, 4)), CE, (X, Y)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trained", [0, 150])
+@pytest.mark.parametrize("name", MORE_HEALTHY)
+def test_more_healthy_models_are_left_in_peace(name, trained):
+    make, loss, batch = MORE_HEALTHY[name]
+    model = make()
+    optimizer = nn.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(trained):
+        optimizer.zero_grad()
+        loss(model(*batch[:-1]), batch[-1]).backward()
+        optimizer.step()
+    assert places(nn.health(model, loss, batch, optimizer)) == []
+
+
+MORE_FAULTS: dict[str, tuple[Callable[[], nn.Module], Any, tuple[Any, ...], list[tuple[str, str]]]] = {
+    "layers that nobody sees": (
+        lambda: Through(lambda p, x: p(F.relu(UNSEEN.first(x))), nn.Sequential(nn.Linear(16, CLASSES))),
+        CE, (X, Y), [("no_gradient", "Linear")],
+    ),
+    "(N,1) and (1,N)": (lambda: mlp(1), lambda p, t: ((t - p) ** 2).mean(), (X, REAL.T), [("shapes", "loss")]),
+    "a minus sign": (mlp, lambda p, t: -F.cross_entropy(p, t), (X, Y), [("loss_at_start", "loss")]),
+    "logits for BCELoss": (lambda: mlp(1), nn.BCELoss(), (X, YES), [("softmax_twice", "4")]),
+    "sigmoid of sigmoid": (lambda: mlp(1, nn.Sigmoid(), nn.Sigmoid()), nn.BCELoss(), (X, YES), [("softmax_twice", "6")]),
+    "softmax twice, of sequences": (
+        lambda: Through(lambda p, x: F.softmax(p(x), -1), nn.Sequential(nn.Linear(4, 30))),
+        lambda p, t: F.cross_entropy(p.reshape(-1, 30), t.ravel()), (SERIES, np.zeros((24, 24), int) + np.arange(24)[:, None]),
+        [("softmax_twice", "Through")],
+    ),
+    "relu6 at 6": (
+        changed(lambda m: (m.set_submodule("1", nn.ReLU6()), set_to(0, "bias", 100.0)(m))), CE, (X, Y), [("saturation", "1")],
+    ),
+    "hardtanh": (
+        changed(lambda m: (m.set_submodule("1", nn.Hardtanh()), with_weights(60.0, 0)(m))), CE, (X, Y), [("saturation", "1")],
+    ),
+    "a neighbour": (in_the_middle(lambda h: h + 0.01 * ad.roll(h, 1, 0)), CE, (X, Y), [("batch_leak", "Through")]),
+    "the largest of all": (in_the_middle(lambda h: h / abs(h).max()), CE, (X, Y), [("batch_leak", "Through")]),
+    "a number that widens": (in_the_middle(lambda h: h / np.sqrt(2)), CE, (X, Y), [("mixed_dtypes", "Through")]),
+    "softmax over the batch, and a float64 constant": (
+        lambda: Through(lambda p, x: F.softmax(p(x) * np.ones(CLASSES), 1)), CE, (X, Y),
+        [("softmax_twice", "Through"), ("mixed_dtypes", "Through")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE_FAULTS)
+def test_more_planted_faults_are_found_and_nothing_else(name):
+    make, loss, batch, expected = MORE_FAULTS[name]
+    health = nn.health(make(), loss, batch)
+    assert places(health) == expected, health
+    assert not health.ok
+
+
+def test_what_an_optimizer_may_well_mean():
+    model = mlp()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    nn.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 10)  # a warm-up from 0
+    health = nn.health(model, CE, (X, Y), optimizer)
+    assert places(health) == [("optimizer", "optimizer")]
+    assert health.ok
+    climbing = nn.health(model, CE, (X, Y), nn.optim.SGD(model.parameters(), lr=0.1, maximize=True))
+    assert places(climbing) == [("optimizer", "optimizer")]
+    assert not climbing.ok
+
+
+def test_rows_of_an_embedding_that_are_not_looked_up_do_not_count():
+    nn.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(20_000, 4), nn.Flatten(), nn.Linear(24, CLASSES))
+    assert places(nn.health(model, CE, (TOKENS, Y), nn.optim.SGD(model.parameters(), lr=0.01))) == []
+
+
+def test_a_long_recurrent_net_forgets_which_may_be_meant():
+    health = nn.health(Recurrent(), CE, (np.tile(SERIES, (1, 3, 1)), (SERIES[:, -1, 0] > 0).astype(int)))
+    assert places(health) == [("gradient_flow", "read")]
+    assert health.ok
+    assert "of 72 calls" in health.findings[0].evidence

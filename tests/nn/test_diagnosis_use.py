@@ -15,6 +15,7 @@ import autodiff as ad
 import nn
 from autodiff import Tensor
 from nn.diagnosis import CHECKS, Finding, Health
+from nn.diagnosis.case import Case
 from nn.seeding import generator_or_default
 
 rng = np.random.default_rng(0)
@@ -36,7 +37,7 @@ def snapshot(model: nn.Module, optimizer: Any = None) -> Any:
     kept: list[Any] = [(name, id(t), id(t._data), t._data.tobytes(), str(t.dtype), t.requires_grad) for name, t in tensors]
     kept += [(name, id(t._grad), None if t._grad is None else t._grad._data.tobytes()) for name, t in tensors]
     for path, module in model.named_modules():
-        attributes = {name: id(value) for name, value in module.__dict__.items() if name not in ("training", "_cached_paths")}
+        attributes = {name: id(value) for name, value in module.__dict__.items() if name != "_cached_paths"}
         kept.append((path, module.training, attributes))
         if isinstance(getattr(module, "generator", None), np.random.Generator):
             kept.append(str(module.generator.bit_generator.state))
@@ -76,30 +77,59 @@ def test_the_same_twice():
     assert [(layer.mean, layer.gradient) for layer in first.layers] == [(layer.mean, layer.gradient) for layer in second.layers]
 
 
+GLOBAL = np.random.default_rng(4)  # known to forward by name only
+
+
+class _Calls:
+    count = 0
+
+
 class FailsAt(nn.Module):
+    error: type[BaseException] = RuntimeError
+
     def __init__(self, call: int):
-        self.inner, self.calls = model_with_everything(), [0]
-        self.call = call
+        self.inner, self.call = model_with_everything(), call
+        self.calls, self.seen, self.sums = _Calls(), [0], np.zeros(2)
+        self.renormed = nn.Embedding(2, 6, max_norm=0.1)  # its forward writes into the weight
         self.last: Any = None
 
     def forward(self, x: Any) -> Tensor:
-        self.calls[0] += 1
+        self.calls.count += 1
+        self.seen.append(1)
+        self.sums += 1
         np.random.rand()  # noqa: NPY002
-        self.last = self.inner(x)
-        if self.calls[0] >= self.call:
-            raise RuntimeError("no more")
+        noise = GLOBAL.normal(size=x.shape).astype(np.float32)
+        self.last = self.inner(x + self.renormed(np.zeros(len(x), int)) + (noise if self.training else 0))
+        if self.calls.count >= self.call:
+            raise self.error("no more")
         return self.last
 
 
 @pytest.mark.parametrize("call", [1, 3, 5, 8])
 def test_also_after_an_error_in_the_middle(call):
     model = FailsAt(call)
-    before = snapshot(model)
+    before = snapshot(model), str(GLOBAL.bit_generator.state)
     with pytest.raises(RuntimeError, match="no more") as raised:
         nn.health(model, CE, (X, Y))
     assert any("nn.health" in note for note in raised.value.__notes__)
-    assert snapshot(model) == before
+    assert (snapshot(model), str(GLOBAL.bit_generator.state)) == before
     assert model.last is None  # what forward keeps for itself is not kept either
+    assert (model.seen, model.sums.tolist()) == ([0], [0, 0])
+
+
+@pytest.mark.parametrize("call", [1, 2, 4])
+def test_also_when_it_is_interrupted(call):
+    model = FailsAt(call)
+    model.error = KeyboardInterrupt
+    optimizer = nn.optim.Adam(model.parameters())
+    CE(model.inner(X), Y).backward()
+    arrays = [p.grad.numpy() for p in model.inner.parameters()]
+    before = snapshot(model, optimizer)
+    with pytest.raises(KeyboardInterrupt):
+        nn.health(model, CE, (X, Y), optimizer)
+    assert snapshot(model, optimizer) == before
+    assert (model.seen, model.sums.tolist()) == ([0], [0, 0])
+    assert all(np.shares_memory(p.grad.numpy(), kept) for p, kept in zip(model.inner.parameters(), arrays, strict=True))
 
 
 def test_it_may_be_called_in_no_grad_and_in_a_trace():
@@ -413,9 +443,11 @@ def test_a_forward_without_return_is_the_losss_word():
 
 
 def test_a_generator_chooses_the_samples():
+    chosen = [Case(nn.Linear(6, 3), CE, (X, Y), generator=np.random.default_rng(i)).few for i in range(4)]
+    assert len(set(map(tuple, chosen))) > 1
     leaky = nn.Sequential(nn.Linear(6, 3), nn.Softmax(0), nn.Linear(3, 3))
-    texts = {nn.health(leaky, CE, (X, Y), generator=np.random.default_rng(i)).findings[0].evidence for i in range(4)}
-    assert len(texts) > 1
+    assert all(places == sorted(set(places)) and len(places) == 8 for places in chosen)
+    assert [f.check for f in nn.health(leaky, CE, (X, Y), generator=np.random.default_rng(1))] == ["batch_leak"]
 
 
 def test_importing_nn_does_not_load_it():

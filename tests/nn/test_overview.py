@@ -200,3 +200,40 @@ def test_a_lone_layer_and_a_model_without_parameters():
     assert [row.title for row in summary(nn.Linear(2, 3), (1, 2)).rows] == ["Linear"]
     assert summary(nn.ReLU(), (4,)).parameters == 0
     assert nn.summary is summary
+
+
+def test_shapes_of_several_inputs():
+    found = summary(nn.Bilinear(3, 4, 5), [(2, 3), (2, 4)])
+    assert found.rows[0].output_shapes == [(2, 5)]
+    assert found.parameters == 5 * 3 * 4 + 5
+    assert found.input_bytes == 2 * (3 + 4) * 4
+    assert found.multiply_adds >= 2 * 5 * 3 * 4
+
+
+LAYERS = [cls for name in nn.__all__ if isinstance(cls := getattr(nn, name), type) and issubclass(cls, nn.Module)]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+def test_parameters_of_every_layer_are_those_it_has(layer):
+    for arguments in ((), (4,), (4, 4), (2, 4), (4, 4, 4), (1, (2, 2))):
+        try:
+            model = layer(*arguments)
+            break
+        except (TypeError, ValueError):
+            continue
+    else:
+        pytest.fail(f"{layer.__name__} takes none of these arguments")
+    found = summary(model)
+    assert found.parameters == found.trainable == sum(p.size for p in model.parameters())
+    assert found.parameter_bytes == sum(p.numpy().nbytes for p in model.parameters())
+    assert found.buffers == sum(b.size for b in model.buffers())
+
+
+def test_words_of_other_libraries_are_answered():
+    model = nn.Linear(2, 3)
+    with pytest.raises(TypeError, match=r"summary\(\) takes no argument 'input_size': the input comes second"):
+        summary(model, input_size=(1, 2))  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"the size of the batch too: \(16, 784\); got \(None, 2\)"):
+        summary(model, (None, 2))
+    with pytest.raises(AttributeError, match=r"here it is autodiff\.draw"):
+        ad.make_dot  # noqa: B018

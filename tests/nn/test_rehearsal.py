@@ -86,3 +86,50 @@ def test_generators_of_its_own():
 def test_what_is_no_module_is_left_alone():
     with rehearsal(None, lambda x: x, nn.MSELoss()):
         pass
+
+
+def test_attributes_are_put_back_and_what_is_inside_of_them():
+    class Keeps(nn.Module):
+        def __init__(self):
+            self.seen, self.sums, self.names, self.last = [], np.zeros(2), {}, None
+
+        def forward(self, x):
+            self.seen.append(x)
+            self.sums += 1
+            self.names["x"] = self.last = x
+            return x
+
+    model = Keeps()
+    seen, sums, names, kept = model.seen, model.sums, model.names, set(model.__dict__)
+    with rehearsal(model):
+        model.eval()(np.ones(2))
+        assert len(model.seen) == 1
+    assert model.seen is seen == []
+    assert model.sums is sums
+    assert sums.tolist() == [0, 0]
+    assert model.names is names == {}
+    assert model.last is None
+    assert set(model.__dict__) == kept  # no mode where there was none of its own
+
+
+def test_the_memory_of_a_gradient_stays_its_own(model):
+    kept = [p.grad.numpy() for p in model.parameters()]
+    with rehearsal(model):
+        disturb(model)
+    assert all(np.shares_memory(p.grad.numpy(), array) for p, array in zip(model.parameters(), kept, strict=True))
+
+
+NAMED = np.random.default_rng(1)
+
+
+def test_generators_that_functions_know_by_name_and_the_global_ones():
+    inner = np.random.default_rng(2)
+
+    class Draws(nn.Module):
+        def forward(self, x):
+            return x + NAMED.random() + inner.random() + np.random.random()  # noqa: NPY002
+
+    model = Draws()
+    with rehearsal(model):
+        first = model(0.0)
+    assert model(0.0) == first

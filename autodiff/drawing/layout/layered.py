@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 
 from .boxes import Arrangement, Box, Link, Point
+from .effort import FULL, Effort, effort_for, lanes_for
 from .layers import Layers, cut_into_layers
 from .ordering import order_rows
+from .outside import Rows
 from .placing import place_in_rows
 from .ranking import ranks_of
-from .routing import Rows, curves, heights
+from .routing import curves, heights
 from .sides import meet_sides, straighten
 
 IN_ONE_ROW = 6  # parts side by side, before they are wrapped like words
@@ -33,7 +35,7 @@ def arrange_layers(
         its_links[its_part[source]].append(i)
     for part, which in zip(parts, its_links):
         inner = [(at[ends[i][0]], at[ends[i][1]]) for i in which]
-        arranged.append((which, _one_part([boxes[i] for i in part], [links[i] for i in which], inner, gap)))
+        arranged.append((which, _one_part([boxes[i] for i in part], [links[i] for i in which], inner, gap, len(boxes))))
     corners: dict[str, Point] = {}
     paths: list[list[Point]] = [[] for _ in links]
     places, width, height = _side_by_side([found for _, found in arranged], gap)
@@ -45,20 +47,35 @@ def arrange_layers(
     return Arrangement(width, height, {box.id: corners[box.id] for box in boxes}, paths)
 
 
-def _one_part(boxes: list[Box], links: list[Link], ends: list[tuple[int, int]], gap: tuple[float, float]) -> Arrangement:
-    layers = cut_into_layers(boxes, links, ends, ranks_of(boxes, links, ends))
-    order_rows(layers)
-    meet_sides(layers)
-    x = place_in_rows(layers, gap[0])
+def _one_part(
+    boxes: list[Box], links: list[Link], ends: list[tuple[int, int]], gap: tuple[float, float], all_boxes: int
+) -> Arrangement:
+    """Return the arrangement of boxes that hang together; `all_boxes` is how many there are in all parts."""
+    ranks = ranks_of(boxes, links, ends, effort_for(len(boxes) + len(links), all_boxes - len(boxes)))
+    layers = cut_into_layers(boxes, links, ends, ranks, lanes_for(len(boxes), all_boxes))
+    effort = effort_for(len(layers.row), all_boxes - len(boxes))
+    order_rows(layers, effort)
+    if effort.ends_first:
+        meet_sides(layers)
+        x = place_in_rows(layers, gap[0], effort)
+    else:
+        x = place_in_rows(layers, gap[0], effort)
+        meet_sides(layers)
     straighten(layers, x)
-    return finished(boxes, layers, x, heights(layers, x, gap[1]), ends, gap[0])
+    return finished(boxes, layers, x, heights(layers, x, gap[1]), ends, gap[0], effort)
 
 
 def finished(
-    boxes: Sequence[Box], layers: Layers, x: Sequence[float], rows: Rows, ends: Sequence[tuple[int, int]], gap: float
+    boxes: Sequence[Box],
+    layers: Layers,
+    x: Sequence[float],
+    rows: Rows,
+    ends: Sequence[tuple[int, int]],
+    gap: float,
+    effort: Effort = FULL,
 ) -> Arrangement:
     """Return the arrangement with all lines drawn, moved so that nothing lies left of 0 or above it."""
-    paths = curves(layers, x, rows, ends, gap / 2)
+    paths = curves(layers, x, rows, ends, gap / 2, effort.ahead)
     corners = {}
     for i, box in enumerate(boxes):
         middle = (rows.top[layers.row[i]] + rows.bottom[layers.row[i]]) / 2

@@ -10,10 +10,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from .boxes import Box, Link
+from .effort import MOST_APART, MOST_LANES, MOST_STEPS
 
-MOST_APART = 3  # long links from one place that still get lanes of their own
-MOST_LANES = 30_000  # in all; the longest links beyond run around everything
-MOST_STEPS = 300_000  # in all, from lane to lane, shared or not; the same for those beyond
+BESIDE = 0.85  # where along the side of its target a link from around everything enters, lest it hide what comes down the middle
 
 
 @dataclass(slots=True)
@@ -87,11 +86,17 @@ class Layers:
 
 
 def cut_into_layers(
-    boxes: Sequence[Box], links: Sequence[Link], ends: Sequence[tuple[int, int]], ranks: Sequence[int], sharing: bool = True
+    boxes: Sequence[Box],
+    links: Sequence[Link],
+    ends: Sequence[tuple[int, int]],
+    ranks: Sequence[int],
+    room: int = MOST_LANES,
+    sharing: bool = True,
 ) -> Layers:
     """Return boxes and links as a layered graph.
 
     ranks    of the boxes
+    room     how many lanes there may be; the longest links beyond run around everything
     sharing  whether links may share lanes
     """
     n = len(boxes)
@@ -108,15 +113,16 @@ def cut_into_layers(
             long.setdefault((source, links[i].leaves_at), []).append(i)
     trunks: dict[tuple[int, float | None], list[Segment]]  # shared lanes, as far as they have grown
     trunks = {key: [] for key, which in long.items() if sharing and len(which) > MOST_APART}
-    around = _too_long(ends, ranks, long, trunks)
+    around = _too_long(room, ends, ranks, long, trunks)
     for i, (link, (source, target)) in enumerate(zip(links, ends)):
         trunk = trunks.get((source, link.leaves_at))
         shares = trunk is not None and ranks[target] - ranks[source] > 1
         layers.shared.append(shares)
         if i in around:
             layers.routes.append(None)
-            leaving, entering = ((0.5 if at is None else at) - 0.5 for at in (link.leaves_at, link.enters_at))
-            layers.around[i] = leaving * boxes[source].width, entering * boxes[target].width
+            leaving = 0.5 if link.leaves_at is None else link.leaves_at
+            entering = BESIDE if link.enters_at is None else link.enters_at
+            layers.around[i] = (leaving - 0.5) * boxes[source].width, (entering - 0.5) * boxes[target].width
             continue
         route: list[Segment] = []
         at, leaves = source, link.leaves_at
@@ -136,6 +142,7 @@ def cut_into_layers(
 
 
 def _too_long(
+    room: int,
     ends: Sequence[tuple[int, int]],
     ranks: Sequence[int],
     long: dict[tuple[int, float | None], list[int]],
@@ -152,7 +159,6 @@ def _too_long(
             needs.append((max(map(length, which)), which))
         else:
             needs += [(length(i), [i]) for i in which]
-    room = MOST_LANES
     around: set[int] = set()
     for need, which in sorted(needs):
         room -= need

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
+from .effort import FULL, Effort
 from .layers import Layers, Segment
 
-BUDGET = 800_000  # segments looked at
 ROUNDS = 24
 PATIENCE = 6  # rounds without a better order
 
 
-def order_rows(layers: Layers, budget: int = BUDGET) -> int:
+def order_rows(layers: Layers, effort: Effort = FULL) -> int:
     """Put the rows in a good order; return how many lines cross."""
     best: list[list[int]] = []
     least = -1
     given = [list(row) for row in layers.rows]
     for start in (_walk(layers, False), _walk(layers, True)):
         layers.rows = [given[i] if i in layers.fixed else row for i, row in enumerate(start)]
-        rows, crossings = _improve(layers, budget // 2)
+        rows, crossings = _improve(layers, effort.ordering // 2)
         if least < 0 or crossings < least:
             best, least = rows, crossings
         if not least:

@@ -16,17 +16,16 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
 
+from .effort import FULL, Effort
 from .layers import Layers, Segment
 from .simplex import Constraint, shortest
 
 UNIT = 4  # the simplex counts in quarters of a point
-BUDGET = 2_000_000  # constraints looked at
-SLIDES = 8  # rounds of sliding
 STRAIGHT = 0.01  # what differs by less is straight
 BETWEEN = (1.0, 0.75, 0.5)  # parts of the gap between two boxes, a box and a lane, two lanes
 
 
-def place_in_rows(layers: Layers, gap: float) -> list[float]:
+def place_in_rows(layers: Layers, gap: float, effort: Effort = FULL) -> list[float]:
     """Return the x of the centre of each vertex; the leftmost side of a box lies at 0 or beyond."""
     apart = _distances(layers, gap)
     found = []
@@ -35,8 +34,8 @@ def place_in_rows(layers: Layers, gap: float) -> list[float]:
             root, shift = _strung(layers, from_above, leftwards)
             found.append(_pushed(layers, root, shift, apart, leftwards))
     x = _middle(found, layers)
-    x = _shortened(layers, x, apart)
-    _slide(layers, x, apart)
+    x = _shortened(layers, x, apart, effort.placing)
+    _slide(layers, x, apart, effort.slides)
     left = min(x[v] - layers.width[v] / 2 for v in range(len(x)))
     return [at - left for at in x]
 
@@ -152,7 +151,7 @@ def _middle(found: list[list[float]], layers: Layers) -> list[float]:
 # --------------------------------------------------------------------------------------- shortening
 
 
-def _shortened(layers: Layers, x: list[float], apart: list[float]) -> list[float]:
+def _shortened(layers: Layers, x: list[float], apart: list[float], budget: int) -> list[float]:
     """Return places where lines swing least, the straightest wishes counted most (Gansner et al. 1993, section 4.2).
 
     Each line gets a number of its own, that lies left of both its ends: the sum of its distances from them is least where it is
@@ -170,7 +169,7 @@ def _shortened(layers: Layers, x: list[float], apart: list[float]) -> list[float
         below, above = round(s.below * UNIT), round(s.above * UNIT)
         constraints += [(n + i, s.upper, s.weight, -below), (n + i, s.lower, s.weight, -above)]
         whole.append(min(whole[s.upper] + below, whole[s.lower] + above))
-    return [at / UNIT for at in shortest(whole, constraints, BUDGET)[:n]]
+    return [at / UNIT for at in shortest(whole, constraints, budget)[:n]]
 
 
 # ------------------------------------------------------------------------------------------ sliding
@@ -185,14 +184,14 @@ class _Room:
     apart: list[float]
 
 
-def _slide(layers: Layers, x: list[float], apart: list[float]) -> None:
+def _slide(layers: Layers, x: list[float], apart: list[float], rounds: int) -> None:
     """Slide straight lines, and single vertices, to where the lines to others are shortest; in place."""
     n = len(x)
     room = _Room([-1] * n, [-1] * n, apart)
     for row in layers.rows:
         for a, b in pairwise(row):
             room.right[a], room.left[b] = b, a
-    for sweep in range(SLIDES):
+    for sweep in range(rounds):
         moved = 0.0
         blocks = _straight_blocks(layers, x)
         for block in blocks if sweep % 2 == 0 else reversed(blocks):

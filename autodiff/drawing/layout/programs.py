@@ -15,7 +15,8 @@ from typing import Any
 from .boxes import Arrangement, Box, Link, Point
 from .layered import finished
 from .layers import Layers, cut_into_layers
-from .routing import Rows, limits
+from .outside import Rows
+from .routing import limits
 from .sides import meet_sides, straighten
 
 INCH = 72.0
@@ -28,6 +29,7 @@ HOW_TO_GET = {
 }
 LANE = 2.0  # half of what a line needs beside others
 SMALLEST = 1.0  # dot draws nothing smaller
+PATIENCE = 60  # seconds that dot is given for a picture
 
 
 def engines() -> list[str]:
@@ -69,14 +71,14 @@ def _run(engine: str, source: str, format: str) -> bytes:
     if engine == "dot":
         import subprocess
 
-        import graphviz
-
         try:
-            return bytes(graphviz.backend.pipe("dot", format, source.encode("utf-8"), quiet=True))
-        except ValueError as error:  # an unknown format
-            message = str(error)
-        except subprocess.CalledProcessError as error:
-            message = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr or error)
+            told = subprocess.run(["dot", f"-T{format}"], input=source.encode("utf-8"), capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            message = f"it was not done after {PATIENCE} seconds"
+        else:
+            if not told.returncode:
+                return told.stdout
+            message = told.stderr.decode(errors="replace") or f"it ended with exit status {told.returncode}"
         raise RuntimeError(f"dot could not draw this as {format}: {message.strip()}")
     import contextlib
     import io

@@ -7,15 +7,19 @@ parameter lies right above its use, not at the top. Knows nothing of where boxes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from .boxes import Box, Link, in_order
+from .effort import FULL, MOST_APART, Effort
 from .simplex import Constraint, shortest
 
-BUDGET = 2_000_000  # constraints looked at; enough for the optimum of thousands of boxes
+SHARED = (
+    0.25  # of its weight has a link that may share its way, in a large picture: what is made from a parameter lies near its use
+)
 
 
-def ranks_of(boxes: Sequence[Box], links: Sequence[Link], ends: Sequence[tuple[int, int]]) -> list[int]:
+def ranks_of(boxes: Sequence[Box], links: Sequence[Link], ends: Sequence[tuple[int, int]], effort: Effort = FULL) -> list[int]:
     """Return the rank of each box, from 0, none of them empty; boxes and links must hang together, or have a port among them.
 
     ends  of each link, as positions in `boxes`
@@ -23,13 +27,15 @@ def ranks_of(boxes: Sequence[Box], links: Sequence[Link], ends: Sequence[tuple[i
     n = len(boxes)
     merged, count = _ports_as_one(boxes)
     weights: dict[tuple[int, int], float] = {}
+    uses = Counter(source for source, _ in ends)
     for link, (source, target) in zip(links, ends):
         pair = merged[source], merged[target]
-        weights[pair] = weights.get(pair, 0.0) + link.straight
+        weight = link.straight * SHARED if not effort.alike and uses[source] > MOST_APART else link.straight
+        weights[pair] = weights.get(pair, 0.0) + weight
     for pair in _frame(merged, count, boxes, weights):
         weights.setdefault(pair, 0.0)
     constraints: list[Constraint] = [(tail, head, weight, 1) for (tail, head), weight in weights.items()]
-    ranks = shortest(_late_sources(count, constraints), constraints, BUDGET)
+    ranks = shortest(_late_sources(count, constraints, not effort.alike), constraints, effort.ranking)
     widths = [0.0] * count
     for i in range(n):
         widths[merged[i]] += boxes[i].width + 1
@@ -66,8 +72,11 @@ def _frame(merged: list[int], count: int, boxes: Sequence[Box], weights: dict[tu
     return pairs
 
 
-def _late_sources(count: int, constraints: Sequence[Constraint]) -> list[int]:
-    """Return ranks to begin with: each box as early as can be, but those that pull more down than up as late as can be."""
+def _late_sources(count: int, constraints: Sequence[Constraint], together: bool) -> list[int]:
+    """Return ranks to begin with: each box as early as can be, but those that pull more down than up as late as can be.
+
+    together  whether boxes with a single use go along with it, so that they hold it back no more than they are held back
+    """
     order = in_order(count, [(tail, head) for tail, head, _, _ in constraints])
     out: list[list[Constraint]] = [[] for _ in range(count)]
     pull = [0.0] * count
@@ -77,8 +86,10 @@ def _late_sources(count: int, constraints: Sequence[Constraint]) -> list[int]:
         pull[constraint[1]] -= constraint[2]
     ranks = [0] * count
     for i in order:
-        for _, head, _, length in out[i]:
+        for _, head, weight, length in out[i]:
             ranks[head] = max(ranks[head], ranks[i] + length)
+            if together and len(out[i]) == 1:
+                pull[head] += max(0.0, min(weight, pull[i]))  # what is pulled up itself holds back by the rest
     for i in reversed(order):
         if out[i] and pull[i] > 0:
             ranks[i] = min(ranks[head] - length for _, head, _, length in out[i])

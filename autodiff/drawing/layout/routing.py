@@ -7,26 +7,19 @@ may swing from one place to another. As many lanes are passed in one swing as po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from .boxes import Point
+from .effort import FULL
 from .layers import Layers, Segment
+from .outside import Rows, around, outer_lanes
+from .splines import go_on, swing, swing_at
 
 CLEAR = 5.0  # distance from boxes that a swing keeps
-LOOKAHEAD = 10  # lanes passed in one swing at most
 SAMPLES = 5  # places in a row where a swing is looked at
 STEEP = 0.14  # part of the widest swing between two rows by which they move apart
 FAR = 1e9
 BOW = 9.0  # distance between lines with the same ends
-
-
-@dataclass
-class Rows:
-    """The heights of rows: from `top` to `bottom`, boxes in the middle."""
-
-    top: list[float]
-    bottom: list[float]
 
 
 def heights(layers: Layers, x: Sequence[float], gap: float) -> Rows:
@@ -42,20 +35,24 @@ def heights(layers: Layers, x: Sequence[float], gap: float) -> Rows:
     return Rows(top, bottom)
 
 
-def curves(layers: Layers, x: Sequence[float], rows: Rows, ends: Sequence[tuple[int, int]], room: float) -> list[list[Point]]:
+def curves(
+    layers: Layers, x: Sequence[float], rows: Rows, ends: Sequence[tuple[int, int]], room: float, ahead: int = FULL.ahead
+) -> list[list[Point]]:
     """Return the path of each link.
 
-    ends  of the links, as positions of boxes
-    room  beside a box that its lines may use
+    ends   of the links, as positions of boxes
+    room   beside a box that its lines may use
+    ahead  lanes passed in one swing at most
     """
-    pen = _Pen(layers, x, rows)
+    pen = _Pen(layers, x, rows, ahead)
+    outer = outer_lanes(layers, ends)
     width = max(x[v] + layers.width[v] / 2 for v in range(len(x)))
     paths: list[list[Point]] = []
     for i, (route, shared, (source, target)) in enumerate(zip(layers.routes, layers.shared, ends)):
         if route is None:
             below, above = layers.around[i]
-            lane = width + CLEAR + 2 * (1 + len(paths) % 20)
-            paths.append(pen.around((source, x[source] + below), (target, x[target] + above), lane))
+            begin, end = (x[source] + below, pen.bottom(source)), (x[target] + above, pen.top(target))
+            paths.append(around(rows, begin, end, (layers.row[source], layers.row[target] - 1), width, outer[i]))
         else:
             paths.append(pen.along(route, shared))
     _apart(paths, room)
@@ -80,8 +77,8 @@ def limits(layers: Layers, x: Sequence[float]) -> tuple[list[float], list[float]
 class _Pen:
     """Draws links, one after the other."""
 
-    def __init__(self, layers: Layers, x: Sequence[float], rows: Rows):
-        self.layers, self.x, self.rows = layers, x, rows
+    def __init__(self, layers: Layers, x: Sequence[float], rows: Rows, ahead: int):
+        self.layers, self.x, self.rows, self.ahead = layers, x, rows, ahead
         self.left, self.right = limits(layers, x)
 
     def along(self, route: list[Segment], shared: bool) -> list[Point]:
@@ -90,9 +87,9 @@ class _Pen:
         first, last = route[0], route[-1]
         start = x[first.upper] + first.below
         end = x[last.lower] + last.above
-        ahead = 1 if shared else LOOKAHEAD
+        ahead = 1 if shared else self.ahead
         # places that the line must pass: (x, y where it comes, y where it goes on, vertex)
-        stops = [(start, 0.0, self._bottom(first.upper), first.upper)]
+        stops = [(start, 0.0, self.bottom(first.upper), first.upper)]
         for segment in route[:-1]:
             lane = segment.lower
             row = layers.row[lane]
@@ -100,7 +97,7 @@ class _Pen:
                 stops[-1] = (stops[-1][0], stops[-1][1], rows.bottom[row], lane)
             else:
                 stops.append((x[lane], rows.top[row], rows.bottom[row], lane))
-        stops.append((end, self._top(last.lower), 0.0, last.lower))
+        stops.append((end, self.top(last.lower), 0.0, last.lower))
         path: list[Point] = [(start, stops[0][2])]
         lanes = [first.upper, *(segment.lower for segment in route)]
         i = 0
@@ -112,21 +109,23 @@ class _Pen:
             else:  # straight on to the edge of the row, swing between the rows, straight on
                 j = i + 1
                 below = rows.bottom[layers.row[stops[i][3]]]
-                _line(path, (stops[i][0], below))
+                go_on(path, (stops[i][0], below))
                 above = rows.top[layers.row[stops[i][3]] + 1]
                 begin, goal = (stops[i][0], below), (stops[j][0], above)
-            _swing(path, goal)
-            _line(path, (stops[j][0], stops[j][1]))
+            swing(path, goal)
+            go_on(path, (stops[j][0], stops[j][1]))
             if j < len(stops) - 1:
-                _line(path, (stops[j][0], stops[j][2]))
+                go_on(path, (stops[j][0], stops[j][2]))
             i = j
         return path
 
-    def _top(self, v: int) -> float:
+    def top(self, v: int) -> float:
+        """Return where a vertex begins."""
         row = self.layers.row[v]
         return (self.rows.top[row] + self.rows.bottom[row] - self.layers.height[v]) / 2
 
-    def _bottom(self, v: int) -> float:
+    def bottom(self, v: int) -> float:
+        """Return where a vertex ends."""
         row = self.layers.row[v]
         return (self.rows.top[row] + self.rows.bottom[row] + self.layers.height[v]) / 2
 
@@ -141,61 +140,10 @@ class _Pen:
             lane = lanes[row - first]
             left, right = self.left[lane], self.right[lane]
             for k in range(SAMPLES):
-                at = _swing_at(begin, goal, low + (high - low) * k / (SAMPLES - 1))
+                at = swing_at(begin, goal, low + (high - low) * k / (SAMPLES - 1))
                 if not left <= at <= right:
                     return False
         return True
-
-    def around(self, begin: tuple[int, float], end: tuple[int, float], lane: float) -> list[Point]:
-        """Return a path that runs beside everything, for links too long for lanes; a box and an x at each end."""
-        (source, x1), (target, x2) = begin, end
-        rows, layers = self.rows, self.layers
-        out, back = layers.row[source], layers.row[target] - 1
-        y1 = (rows.bottom[out] + rows.top[out + 1]) / 2
-        y2 = (rows.bottom[back] + rows.top[back + 1]) / 2
-        r = min(y1 - rows.bottom[out], rows.top[back + 1] - y2) * 0.9
-        path: list[Point] = [(x1, self._bottom(source))]
-        _line(path, (x1, y1 - r))
-        for corner, to in (
-            ((x1, y1), (x1 + r, y1)),
-            ((lane, y1), (lane, y1 + r)),
-            ((lane, y2), (lane - r, y2)),
-            ((x2, y2), (x2, y2 + r)),
-        ):
-            _line(path, (corner[0] - r, y1) if corner == (lane, y1) else path[-1])
-            if corner == (lane, y2):
-                _line(path, (lane, y2 - r))
-            if corner == (x2, y2):
-                _line(path, (x2 + r, y2))
-            path += [corner, corner, to]
-        _line(path, (x2, self._top(target)))
-        return path
-
-
-def _line(path: list[Point], to: Point) -> None:
-    """Go on in a straight line."""
-    x, y = path[-1]
-    if abs(to[0] - x) + abs(to[1] - y) > 1e-6:
-        path += [(x + (to[0] - x) / 3, y + (to[1] - y) / 3), (x + (to[0] - x) * 2 / 3, y + (to[1] - y) * 2 / 3), to]
-
-
-def _swing(path: list[Point], to: Point) -> None:
-    """Go on to a place below, leaving and arriving straight down."""
-    x, y = path[-1]
-    if abs(to[0] - x) < 1e-6:
-        _line(path, to)
-    else:
-        middle = (y + to[1]) / 2
-        path += [(x, middle), (to[0], middle), to]
-
-
-def _swing_at(begin: Point, goal: Point, y: float) -> float:
-    """Return the x of a swing at height y: its y is begin + (1.5 t - 1.5 t² + t³) of the way, its x is (3 t² - 2 t³) of it."""
-    part = (y - begin[1]) / (goal[1] - begin[1])
-    t = part
-    for _ in range(4):  # Newton's method
-        t -= (1.5 * t - 1.5 * t * t + t * t * t - part) / (1.5 - 3 * t + 3 * t * t)
-    return begin[0] + (goal[0] - begin[0]) * t * t * (3 - 2 * t)
 
 
 def _apart(paths: list[list[Point]], room: float) -> None:

@@ -31,6 +31,7 @@ def shortest(x: list[int], constraints: Sequence[Constraint], budget: int) -> li
     while looked < n and budget > 0:
         v = v + 1 if v + 1 < n else 0
         looked += 1
+        budget -= 1
         if tree.parent[v] >= 0 and tree.cut_value(v) < 0:
             budget -= tree.improve(v)
             looked = 0
@@ -112,7 +113,7 @@ class _Tree:
         return self.pull[v] if self.constraints[self.link[v]][0] == v else -self.pull[v]
 
     def improve(self, v: int) -> int:
-        """Slide the subtree below `v` away from its parent, as far as it can; return how many constraints were looked at."""
+        """Slide the subtree below `v` away from its parent, as far as it can; return how many steps that took."""
         constraints, x = self.constraints, self.x
         part = [v]
         for u in part:  # grows while it is read
@@ -134,18 +135,18 @@ class _Tree:
         for u in part:
             x[u] += -best if up else best
         tail, head, _, _ = constraints[found]
-        self._hang(v, *((head, tail) if up else (tail, head)), found)
-        return looked + len(part)
+        return looked + len(part) + self._hang(v, *((head, tail) if up else (tail, head)), found)
 
-    def _hang(self, v: int, inner: int, outer: int, link: int) -> None:
-        """Take the subtree below `v` off its parent and hang it, by its member `inner`, below `outer`."""
+    def _hang(self, v: int, inner: int, outer: int, link: int) -> int:
+        """Take the subtree below `v` off its parent and hang it, by its member `inner`, below `outer`; return the steps taken."""
         parent, pull = self.parent, self.pull
         whole = pull[v]
-        u = parent[v]
+        u, steps = parent[v], 0
         del self.below[u][v]
         while u >= 0:
             pull[u] -= whole
             u = parent[u]
+            steps += 1
         u, above, below = inner, outer, 0.0
         while True:  # turn the way from inner up to v around: what hung above now hangs below
             before, its_link, its_pull = parent[u], self.link[u], pull[u]
@@ -159,3 +160,5 @@ class _Tree:
         while u >= 0:
             pull[u] += whole
             u = parent[u]
+            steps += 1
+        return steps

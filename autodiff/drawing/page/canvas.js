@@ -4,6 +4,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+const LEGIBLE = 0.8; // scale at which the smallest words can be read
+const LEAST_LEGIBLE = 0.6; // and at which they can with good eyes, where the picture is wider than the screen
+const SIGNS = { open: "M-3.5 0H3.5M0 -3.5V3.5", close: "M-3.5 0H3.5", enter: "M-3 3L3 -3M-1.5 -3H3V1.5" };
+
+// How far to move a picture so that no room is left empty that it could fill; in the middle where all of it fits.
+function within(wanted, low, size, room, margin) {
+  if (size <= room - 2 * margin + 1) return (room - size) / 2 - low;
+  return Math.min(margin - low, Math.max(room - margin - low - size, wanted));
+}
 
 class Canvas {
   constructor(svg, graph) {
@@ -11,7 +20,7 @@ class Canvas {
     this.graph = graph;
     this.world = svg.querySelector("#world");
     this.main = ""; // the group whose scene fills the view
-    this.open = new Set(); // groups open in place
+    this.open = new Set(); // groups open in place; all that can be are so from the beginning, for their room is kept free
     this.x = this.y = 0;
     this.scale = 1;
     this.fitted = ""; // "start" or "whole" while the view is as fit() left it
@@ -36,29 +45,34 @@ class Canvas {
     const push = (map, key, element) => (map.has(key) ? map.get(key).push(element) : map.set(key, [element]));
     for (const element of scene.querySelectorAll(".node")) this.nodes.set(element.dataset.node, element);
     for (const element of scene.querySelectorAll(".port")) {
-      for (const id of (element.dataset.nodes ?? element.dataset.node).split(" ")) push(this.ports, id, element);
+      for (const id of JSON.parse(element.dataset.nodes)) push(this.ports, id, element);
     }
     for (const element of scene.querySelectorAll("g.edge")) {
       for (const index of element.dataset.edges.split(" ").filter(Boolean)) push(this.edges, Number(index), element);
     }
     for (const element of scene.querySelectorAll(".group")) {
       this.boxes.set(element.dataset.group, element);
-      if (element.dataset.opens === "true") element.append(this.#toggle(element));
+      element.append(this.#toggle(element));
+      if (element.dataset.opens === "true") this.open.add(element.dataset.group);
     }
     return scene;
   }
 
-  // The sign on a group's frame that opens and closes it in place.
+  // The sign on a group's frame that opens and closes it in place, or leads into it.
   #toggle(box) {
     const toggle = document.createElementNS(SVG, "g");
     toggle.setAttribute("class", "toggle");
     toggle.setAttribute("transform", `translate(${box.dataset.w - 14} 14)`);
-    const circle = document.createElementNS(SVG, "circle");
-    circle.setAttribute("r", "7.5");
+    const [reach, circle] = [16, 7.5].map((radius) => {
+      const made = document.createElementNS(SVG, "circle");
+      made.setAttribute("r", radius);
+      return made;
+    });
+    reach.setAttribute("class", "reach"); // for fingers
     const sign = document.createElementNS(SVG, "path");
     sign.setAttribute("class", "sign");
-    sign.setAttribute("d", "M-3.5 0H3.5M0 -3.5V3.5");
-    toggle.append(circle, sign);
+    sign.setAttribute("d", SIGNS.enter);
+    toggle.append(reach, circle, sign);
     return toggle;
   }
 
@@ -71,9 +85,12 @@ class Canvas {
         if (box.closest(".scene") !== scene) continue;
         const open = this.open.has(box.dataset.group);
         box.classList.toggle("open", open);
-        box.setAttribute("aria-expanded", String(open));
-        box.querySelector(".toggle .sign")?.setAttribute("d", open ? "M-3.5 0H3.5" : "M-3.5 0H3.5M0 -3.5V3.5");
-        const slot = box.querySelector(".slot");
+        box.setAttribute("role", open ? "group" : "button"); // what is in a button, no screen reader tells
+        if (this.opens(box.dataset.group)) {
+          box.setAttribute("aria-expanded", String(open));
+          box.querySelector(":scope > .toggle .sign").setAttribute("d", open ? SIGNS.close : SIGNS.open);
+        }
+        const slot = box.querySelector(":scope > .slot");
         if (open) place(box.dataset.group, slot);
         else slot.replaceChildren();
       }
@@ -149,7 +166,7 @@ class Canvas {
     step(began);
   }
 
-  // Show all of the main scene, but never so small that nothing can be read: then its beginning.
+  // Show all of the main scene; where its words would be too small to be read, its beginning, at its whole width if possible.
   fit(whole = false, atOnce = this.size[0] === 0) {
     const scene = this.scenes.get(this.main);
     const [width, height] = [this.svg.clientWidth, this.svg.clientHeight];
@@ -157,11 +174,23 @@ class Canvas {
     const margin = Math.min(28, width / 16);
     const scales = [(width - 2 * margin) / Math.max(box.width, 1), (height - 2 * margin) / Math.max(box.height, 1)];
     let scale = Math.min(...scales, 1.6);
-    if (!whole && scale < 0.5) scale = Math.max(scale, Math.min(0.62, Math.max(...scales)));
-    const start = (size, low, room) => (size * scale <= room - 2 * margin + 1 ? (room - size * scale) / 2 : margin) - low * scale;
-    this.moveTo(start(box.width, box.x, width), start(box.height, box.y, height), scale, atOnce);
+    if (!whole) scale = Math.max(scale, Math.min(LEGIBLE, Math.max(LEAST_LEGIBLE, ...scales)));
+    const [firstX, firstY] = this.#beginning(scene);
+    const x = within(width / 2 - firstX * scale, box.x * scale, box.width * scale, width, margin);
+    const y = within(height / 2 - firstY * scale, box.y * scale, box.height * scale, height, margin);
+    this.moveTo(x, y, scale, atOnce);
     this.fitted = whole ? "whole" : "start";
     this.size = [width, height];
+  }
+
+  // Where the flow begins in a scene: the middle of the side of what comes first.
+  #beginning(scene) {
+    const items = [...scene.children].filter((item) => item.matches(".node, .port, .group"));
+    const places = items.map((item) => {
+      const { e, f } = item.transform.baseVal.consolidate().matrix;
+      return this.graph.direction === "down" ? [e + item.dataset.w / 2, f, f] : [e, f + item.dataset.h / 2, e];
+    });
+    return places.reduce((first, place) => (place[2] < first[2] ? place : first));
   }
 
   // The place for the picture has become smaller or larger: fit it again, or keep its middle where it was.
@@ -192,7 +221,13 @@ class Canvas {
     const larger = box.width > view.width - 2 * margin || box.height > view.height - 2 * margin;
     if (inside && (!center || shown >= 0.7)) return;
     if (!center && larger && x > 0 && y > 0 && x < view.width && y < view.height) return;
-    this.moveTo(view.width / 2 - (x - this.x) * factor, view.height / 2 - (y - this.y) * factor, this.scale * factor);
+    const scale = this.scale * factor;
+    const scene = this.scenes.get(this.main).getBBox();
+    this.moveTo(
+      within(view.width / 2 - (x - this.x) * factor, scene.x * scale, scene.width * scale, view.width, margin),
+      within(view.height / 2 - (y - this.y) * factor, scene.y * scale, scene.height * scale, view.height, margin),
+      scale,
+    );
   }
 
   // ---------------------------------------------------------------------------------------------- wheel and fingers

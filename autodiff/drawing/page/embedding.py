@@ -14,7 +14,8 @@ import numpy as np
 
 from ...tracing import BINS, Statistics
 from ..description import NOT_ARRIVED, NOT_COMPUTED, NOT_IN_GRAD, NOT_KEPT, Description, DrawnNode
-from ..naming import number, seconds_text, sign, size_text
+from ..naming import number, seconds_text, size_text
+from ..told_apart import signs
 
 MOST_NUMBERS = 400_000  # in one page; where there are more, larger arrays are given by their figures
 LIMITS = (1000, 256, 64, 16, 4, 1)  # elements of an array that is given in full
@@ -35,7 +36,8 @@ def as_data(description: Description, direction: str) -> str:
     """
     arrays = _Arrays(_limit(description))
     places = {node.id: place for place, node in enumerate(description.nodes)}
-    nodes = [_node(node, arrays) for node in description.nodes]
+    signed = signs(description)
+    nodes = [_node(node, arrays, signed) for node in description.nodes]
     edges = [
         _without_blanks(
             {
@@ -65,10 +67,10 @@ def inert(text: str) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _node(node: DrawnNode, arrays: _Arrays) -> dict[str, Any]:
+def _node(node: DrawnNode, arrays: _Arrays, signed: dict[str, str]) -> dict[str, Any]:
     facts = {
         "id": node.id, "role": node.role, "output": node.is_output, "name": None if node.name is None else str(node.name),
-        "operation": node.operation, "sign": "" if node.operation is None else sign(node.operation, node.settings),
+        "operation": node.operation, "sign": signed.get(node.id, ""),
         "settings": node.settings, "part": node.part, "dtype": node.dtype,
         "value": arrays.add(node.value), "noValue": node.no_value, "gradient": arrays.add(node.gradient),
         "noGradient": node.no_gradient, "group": node.group, "module": node.module,

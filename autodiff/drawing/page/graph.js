@@ -133,6 +133,14 @@ function formulaText(node) {
   return [head, names, numbers === names ? "" : numbers, value].filter(Boolean).join(" = ");
 }
 
+// What a screen reader says of a node: what it is, its value and its gradient.
+function spokenText(node) {
+  const kind = [node.operation !== node.label && node.operation, node.output ? "output" : !node.operation && node.role];
+  const value = node.value ? `value ${briefText(node.value)}` : node.noValue ? `value ${node.noValue}` : "";
+  const gradient = node.gradient ? `gradient ${briefText(node.gradient)}` : node.noGradient ? `gradient ${node.noGradient}` : "";
+  return [nameIn(node), ...kind, value, gradient].filter(Boolean).join(", ");
+}
+
 // ------------------------------------------------------------------------------------------------ paths
 
 // Sources before targets. A group drawn as one node can make a ring; what is in one comes last, in the order of the list.
@@ -151,8 +159,8 @@ function topological(nodes) {
 
 const LISTED_PATHS = 8;
 
-// All paths from `start` to the outputs: how many, over which nodes and edges, and those with the largest products of
-// local derivatives, where all of these are single numbers. Counted from the outputs backwards; never listed one by one.
+// All paths from `start` to the outputs: how many, over which nodes and edges, and a few of them: those with the largest products
+// of local derivatives, where these are single numbers. Counted from the outputs backwards; never listed one by one.
 function pathsFrom(graph, start) {
   const counts = new Map();
   const best = new Map(); // for each node the largest products from it to an output: {product, edge, rest}
@@ -181,13 +189,15 @@ function pathsFrom(graph, start) {
     }
   }
   const scalar = [...edges].every((edge) => isSingle(edge.local));
-  return { start, count: counts.get(start), nodes, edges, scalar, largest: scalar ? best.get(start).map(spelledOut) : [] };
+  return { start, count: counts.get(start), nodes, edges, scalar, listed: best.get(start).map(spelledOut) };
 }
 
+// A path as its edges; `factors` and `product` are null where a local derivative is not a single number.
 function spelledOut(path) {
   const edges = [];
   for (let step = path; step.edge; step = step.rest) edges.push(step.edge);
-  return { product: path.product, edges, factors: edges.map((edge) => numeric(edge.local.data[0])) };
+  const factors = path.product === null ? null : edges.map((edge) => numeric(edge.local.data[0]));
+  return { product: path.product, edges, factors };
 }
 
 // ------------------------------------------------------------------------------------------------ both passes, step by step
@@ -197,13 +207,15 @@ function termsOf(node, place) {
   return [...node.uses].sort((a, b) => place.get(b.target) - place.get(a.target) || a.position - b.position);
 }
 
-// Forward: every node but constants, as made. Backward: the same nodes reversed; each one has its gradient complete by
-// then, and sends along every incoming edge what that edge brings to the node behind it.
+// Forward: every node as made; constants and parameters are there before. Backward: the nodes reversed; each one has its gradient
+// complete by then, and sends along every incoming edge what that edge brings to the node behind it. A parameter that is used once
+// has all of its gradient when that arrives, which is no step of its own.
 function stepsOf(graph) {
   const place = new Map(graph.nodes.map((node, i) => [node, i]));
   const nodes = graph.nodes.filter((node) => node.role !== "constant");
-  const steps = nodes.map((node) => ({ kind: "forward", node }));
+  const steps = nodes.filter((node) => node.role !== "parameter").map((node) => ({ kind: "forward", node }));
   for (const node of [...nodes].reverse()) {
+    if (node.role === "parameter" && node.uses.length === 1) continue;
     steps.push({ kind: "total", node, terms: termsOf(node, place) });
     for (const edge of node.inputs) {
       if (edge.source.role === "constant") continue;

@@ -19,8 +19,8 @@ const panel = new Panel($("panel"), graph, {
   enter: (id) => enter(id),
   toggle: (id) => toggleGroup(id),
   play: (node) => {
-    const backward = player.at >= player.doneAt.get(node) || player.at === player.shownAt.get(node);
-    player.go(backward ? player.doneAt.get(node) : player.shownAt.get(node));
+    const [shown, done] = [player.shownAt.get(node) ?? player.doneAt.get(node), player.doneAt.get(node)];
+    player.go(player.at >= done || player.at === shown ? done : shown);
   },
   paths: (node) => showPaths(node),
   choose: (i) => {
@@ -48,6 +48,7 @@ function markSelection() {
   // One stop for the Tab key: what is selected, else the first thing there is.
   const stop = element?.isConnected ? element : document.querySelector(ITEMS);
   stop?.setAttribute("tabindex", "0");
+  if (stop?.matches(".node")) stop.setAttribute("aria-label", spokenText(graph.byId.get(stop.dataset.node)));
 }
 
 function select(what, { focus = true, open = true } = {}) {
@@ -106,7 +107,7 @@ function toggleGroup(id) {
 
 // Follow an edge out of a group; where several leave by one port, the panel asks which.
 function follow(port) {
-  const beyond = (port.dataset.nodes ?? port.dataset.node).split(" ").map((id) => graph.byId.get(id));
+  const beyond = JSON.parse(port.dataset.nodes).map((id) => graph.byId.get(id));
   if (beyond.length === 1) return goTo(beyond[0]);
   selected = null;
   markSelection();
@@ -159,7 +160,7 @@ function lastPart(group, above) {
 
 function showPaths(node) {
   paths = pathsFrom(graph, node);
-  chosenPath = paths.largest.length ? 0 : -1;
+  chosenPath = paths.listed.length ? 0 : -1;
   showPathsAgain();
 }
 
@@ -181,20 +182,28 @@ function markPaths() {
   if (!paths) return;
   for (const node of paths.nodes) canvas.elementOf(node)?.classList.add("on-path");
   for (const edge of paths.edges) canvas.edgeElements(edge).forEach((element) => element.classList.add("on-path"));
-  const chosen = paths.largest[chosenPath];
+  for (const port of portsOn(paths.edges)) port.classList.add("on-path");
+  const chosen = paths.listed[chosenPath];
   chosen?.edges.forEach((edge, i) => canvas.edgeElements(edge).forEach((element) => {
     element.classList.add("on-chosen");
-    element.append(factorOn(element.querySelector(".line"), numberText(chosen.factors[i], 3)));
+    if (chosen.factors) element.parentNode.append(factorOn(element.querySelector(".line"), numberText(chosen.factors[i], 3)));
   }));
 }
 
-// The local derivative, written at the middle of an edge.
+// The ports through which edges enter or leave groups, in the scenes made so far.
+function portsOn(edges) {
+  const through = (beyond, side, inside) => (canvas.ports.get(beyond.id) ?? []).filter((port) => (
+    port.matches(side) && graph.groupsAround(inside.group).includes(port.closest(".scene").dataset.group)));
+  return [...edges].flatMap((edge) => [...through(edge.source, ".in", edge.target), ...through(edge.target, ".out", edge.source)]);
+}
+
+// The local derivative, written beside the middle of an edge.
 function factorOn(line, words) {
   const factor = document.createElementNS(SVG, "text");
   const middle = line.getPointAtLength(line.getTotalLength() / 2);
   factor.setAttribute("class", "factor");
-  factor.setAttribute("x", middle.x);
-  factor.setAttribute("y", middle.y - 3);
+  factor.setAttribute("x", middle.x + 5);
+  factor.setAttribute("y", middle.y + 4);
   factor.textContent = `×${words}`;
   return factor;
 }
@@ -290,7 +299,7 @@ function middleOf(element) {
 function joined(element, ahead) {
   const inside = element.matches(".group")
     ? graph.nodes.filter((node) => graph.groupsAround(node.group).includes(element.dataset.group))
-    : [graph.byId.get(element.dataset.node)];
+    : (element.matches(".port") ? JSON.parse(element.dataset.nodes) : [element.dataset.node]).map((id) => graph.byId.get(id));
   const from = new Set(inside);
   const others = inside.flatMap((node) => (ahead ? node.uses.map((edge) => edge.target) : node.inputs.map((edge) => edge.source)));
   const elements = new Set(others.filter((node) => !from.has(node)).map((node) => canvas.elementOf(node)));

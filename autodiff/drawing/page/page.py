@@ -46,7 +46,6 @@ def as_page(description: Description, look: Look, title: str, direction: str | N
             "policy": _policy(script, style),
             "title": html.escape(plain_text(title, 120)),
             "style": style,
-            "definitions": "",
             "scenes": templates,
             "data": as_data(description, drawings[""].direction),
             "script": script,
@@ -78,4 +77,3 @@ def _policy(script: str, style: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-

@@ -172,18 +172,18 @@ class Panel {
   // ---------------------------------------------------------------------------------------------- paths
 
   showPaths(paths, chosen) {
-    const { start, count, largest } = paths;
-    const list = largest.map((path, i) => {
-      const factors = path.factors.map((factor) => numberText(factor, 3)).join(" · ");
-      const product = path.factors.length > 1 ? `${factors} = ${numberText(path.product)}` : numberText(path.product);
+    const { start, count, listed, scalar } = paths;
+    const list = listed.map((path, i) => {
+      const factors = scalar ? `${path.factors.map((factor) => numberText(factor, 3)).join(" · ")} = ` : "";
+      const product = scalar ? `${path.edges.length > 1 ? factors : ""}${numberText(path.product)}` : "";
       const names = [start, ...path.edges.map((edge) => edge.target)].map((node) => node.label).join(" → ");
       return h("button", { class: "path", "aria-pressed": String(i === chosen), onclick: () => this.actions.choose(i) },
         h("span", { class: "number" }, product), quiet(names));
     });
-    const products = largest.map((path) => ({ shape: [], data: [path.product] }));
-    const rest = count - BigInt(largest.length);
-    const sum = rest > 0n ? `These are the largest; ${rest.toLocaleString("en")} more are not listed.`
-      : `Added up: ${sumText(products, sumOf(products))}, the gradient for a pass that starts with 1.`;
+    const products = listed.map((path) => ({ shape: [], data: [path.product] }));
+    const rest = count - BigInt(listed.length);
+    const sum = rest > 0n ? `${scalar ? "These are the largest; " : ""}${rest.toLocaleString("en")} more are not listed.`
+      : scalar ? `Added up: ${sumText(products, sumOf(products))}, the gradient for a pass that starts with 1.` : "";
     const arrays = "Products are shown where every local derivative on the way is a single number. For arrays, autodiff.explain() "
       + "says what each path brings.";
     const many = count === 1n ? "1 path" : `${count.toLocaleString("en")} paths`;
@@ -191,8 +191,8 @@ class Panel {
       this.head(`${start.label} to the output`, `${many}, over ${paths.nodes.size} nodes`),
       h("p", { class: "actions" }, button("Back", () => this.actions.go(start)), button("Clear", () => this.actions.clear())),
       count === 0n ? h("p", {}, "No path leads from here to the output.") : null,
-      list.length ? this.section("Local derivatives multiplied", list, h("p", {}, sum)) : null,
-      !paths.scalar && count > 0n ? h("p", { class: "missing" }, arrays) : null,
+      list.length ? this.section(scalar ? "Local derivatives multiplied" : "Paths", list, h("p", {}, sum)) : null,
+      !scalar && count > 0n ? h("p", { class: "missing" }, arrays) : null,
     );
   }
 }

@@ -32,7 +32,7 @@ function rowsOf(array) {
 
 function heatMap(array) {
   const rows = rowsOf(array);
-  const size = Math.max(3, Math.min(18, Math.floor(304 / rows[0].length)));
+  const size = Math.max(3, Math.min(18, Math.floor(304 / rows[0].length), Math.floor(240 / rows.length)));
   const largest = Math.max(...rows.flat().filter(Number.isFinite).map(Math.abs), 0);
   const canvas = h("canvas", { class: "heat", width: rows[0].length * size, height: rows.length * size, role: "img" });
   canvas.setAttribute("aria-label", `heat map, blue below zero, orange above, up to ${numberText(largest)}`);

@@ -5,13 +5,15 @@ class Player {
   constructor(bar, graph, canvas) {
     Object.assign(this, { bar, graph, canvas, steps: stepsOf(graph), at: -1, timer: 0 });
     this.forward = this.steps.filter((step) => step.kind === "forward").length;
-    this.shownAt = new Map(); // for nodes: when their value is there; constants are there from the beginning
+    this.shownAt = new Map(); // for nodes: when their value is there; constants and parameters are there from the beginning
     this.doneAt = new Map(); // for nodes: when their gradient is complete
     this.sentAt = new Map(); // for edges: when something has gone back along them
     this.steps.forEach((step, i) => {
       if (step.kind === "forward") this.shownAt.set(step.node, i);
       if (step.kind === "total") this.doneAt.set(step.node, i);
-      if (step.kind === "arrival") this.sentAt.set(step.edge, i);
+      if (step.kind !== "arrival") return;
+      this.sentAt.set(step.edge, i);
+      if (step.outOf === 1 && step.edge.source.role === "parameter") this.doneAt.set(step.edge.source, i);
     });
     const part = (name) => bar.querySelector(`[data-player=${name}]`);
     Object.assign(this, { text: part("text"), phase: part("phase"), slider: part("slider"), speed: part("speed") });
@@ -126,7 +128,7 @@ class Player {
     if (!edge.gradient) return this.#missing(`${name} sends back to ${source}${twice}`, edge.noGradient);
     const factors = isSingle(node.gradient) && isSingle(edge.local) && isSingle(edge.gradient);
     const numbers = factors ? `${briefText(node.gradient)} × ${briefText(edge.local)} = ` : "";
-    const rule = node.rules?.[edge.argument] && !factors ? `${node.rules[edge.argument]} = ` : "";
+    const rule = node.rules?.[edge.argument] && !factors ? `${node.rules[edge.argument].replace(/^lambda [^:]*: /, "")} = ` : "";
     const sent = `${name} sends back to ${source}${twice}: ${numbers || rule}${briefText(edge.gradient)}`;
     if (outOf === 1) return sent;
     const known = terms.map((term) => term.gradient);
@@ -208,11 +210,12 @@ class Player {
       return made;
     };
     const { w, h } = element.dataset;
-    const badge = make("g", { class: "badge", transform: `translate(${w / 2} ${Number(h) + 11})` });
+    const { e, f } = element.transform.baseVal.consolidate().matrix;
+    const badge = make("g", { class: "badge", transform: `translate(${e + w / 2} ${f + Number(h) + 11})` });
     const text = make("text", { "text-anchor": "middle", dy: "0.32em" });
     text.textContent = sumText(terms, sumOf(terms));
     badge.append(text);
-    element.append(badge);
+    element.parentNode.append(badge); // at the end of the scene: above all that it holds
     const size = text.getBBox();
     badge.prepend(make("rect", { x: size.x - 7, y: size.y - 3, width: size.width + 14, height: size.height + 6, rx: 8 }));
   }

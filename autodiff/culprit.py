@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import Node, Variable, listening, notes_of, wrap
+from .graph import Leaf, Node, Variable, listening, notes_of, wrap
 from .recording import Operation, new_node
 from .tracing import Statistics, Trace, summed_up
 
@@ -29,7 +29,7 @@ CURES = {
     "log1p": "log1p is -inf at -1 and nan below: keep its argument above that",
     "exp": "exp overflows above 88 in float32 and above 709 in float64: take the maximum away first, or use logsumexp or softmax",
     "expm1": "expm1 overflows above 88 in float32 and above 709 in float64",
-    "sqrt": "the square root of a negative number is nan: np.sqrt(np.maximum(x, 0)), or mask before it: np.sqrt(np.where(x > 0, x, 1))",
+    "sqrt": "the square root of a negative number is nan: np.sqrt(np.maximum(x, 0)), or mask first: np.sqrt(np.where(x > 0, x, 1))",
     "divide": "a divisor is 0: add a small number to it, or choose with np.where before dividing",
     "reciprocal": "a number is 0: add a small number to it, or choose with np.where before",
     "power_constant": "a negative power of 0 is inf, a root of a negative number nan, and large powers overflow",
@@ -180,12 +180,16 @@ def picture_of(node: Node, g: Any = None, handed_on: tuple[int, Any] | None = No
     handed_on  what it handed on, and to the argument in which position
     """
     from .drawing.describing import describe_graph
+    from .drawing.description import NOT_KEPT
     from .drawing.picture import Drawing
     from .drawing.selecting import marked, neighbourhood
 
     with listening(None), np.errstate(all="ignore"):  # drawing computes too, and is not to be watched
         description = describe_graph([wrap(np.empty(node.shape or (), node.dtype), node)])
         bad = next(drawn for drawn in reversed(description.nodes) if drawn.is_output)
+        if node.shape is not None:  # what was wrapped above is no value
+            value = _value_of(node)
+            bad.value, bad.no_value = (None, NOT_KEPT) if value is None else (summed_up(value), "")
         if g is not None and not isinstance(g, list):
             bad.gradient, bad.no_gradient = summed_up(g), ""
         elif node.shape is None:
@@ -194,6 +198,17 @@ def picture_of(node: Node, g: Any = None, handed_on: tuple[int, Any] | None = No
             if handed_on is not None and (edge.target, edge.position) == (bad.id, handed_on[0]):
                 edge.gradient, edge.no_gradient = summed_up(handed_on[1]), ""
         return Drawing(marked(neighbourhood(description, bad.id, STEPS), bad.id))
+
+
+def _value_of(node: Node) -> Any:
+    """Return what is still known of a node's value, else None."""
+    from .drawing.evidence import known_of, record_of
+
+    if isinstance(node, Leaf):
+        tensor = node.tensor()
+        return None if tensor is None else tensor._data
+    record = record_of(node)
+    return known_of(node).y if record is None else record.value
 
 
 def standing_in(operation: Operation, y: Any, inputs: Any, node: Node | None = None) -> Node:

@@ -6,6 +6,7 @@ a report looks on a screen but its own text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from .tracing import Record
 
 ROWS = 20  # of the table; the rest is one row
 NOTABLE = 0.1  # what share of the whole is worth advice
+SUMMED = 3  # results of one operation that make a chain of additions look like an accumulated loss
 OUTSIDE = "(outside all modules)"
 
 
@@ -52,6 +54,7 @@ class MemoryReport:
     gradients     their `.grad`
     operations    how many operations the graph has
     consumed      how many of these a backward pass has gone through, so that they keep nothing more
+    untracked     how many of the tensors have no graph
     entries       `saved` by module and operation, the largest first
     advice        how to keep less, as far as it applies here
     """
@@ -62,6 +65,7 @@ class MemoryReport:
     gradients: int = 0
     operations: int = 0
     consumed: int = 0
+    untracked: int = 0
     entries: list[MemoryEntry] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
@@ -84,7 +88,13 @@ class MemoryReport:
 
     def __str__(self) -> str:
         plural = "" if self.operations == 1 else "s"
+        if self.untracked and not (self.operations or self.leaves):
+            if self.untracked == 1:
+                return "0 B: the tensor is not tracked and keeps no graph"
+            return f"0 B: none of the {self.untracked:,} tensors is tracked, and they keep no graph"
         lines = [f"{size_text(self.total)} kept alive by a graph of {self.operations:,} operation{plural} ({self.total:,} bytes)"]
+        if self.untracked:
+            lines.append(f"{self.untracked:,} of the tensors {'is' if self.untracked == 1 else 'are'} not tracked: no graph")
         if self.consumed:
             part = "all" if self.consumed == self.operations else f"{self.consumed:,}"
             lines.append(f"{part} of them were consumed by a backward pass and keep no arrays")
@@ -144,7 +154,7 @@ class _Count:
         self.tracked_gradients = False
 
     def report(self, tensors: Iterable[Tensor]) -> MemoryReport:
-        made = MemoryReport()
+        made = MemoryReport(untracked=sum(tensor._node is None for tensor in tensors))
         leaves = [tensor for node in self.order if isinstance(node, Leaf) and (tensor := node.tensor()) is not None]
         made.leaves = self._count(tensor._data for tensor in leaves)
         gradients = [tensor._grad for tensor in leaves if tensor._grad is not None]
@@ -190,14 +200,16 @@ class _Count:
             self.wasted += max(0, owner.nbytes - array.nbytes)
 
     def _advice(self, made: MemoryReport, tensors: Iterable[Tensor]) -> list[str]:
+        """Return what is known of this graph first, then what helps anywhere."""
         advice = []
         notable = max(NOTABLE * made.saved, 1)
-        single = any(tensor._data.size == 1 for tensor in tensors)
-        if made.saved:
-            advice.append("where nothing is learned, as in evaluation, compute under no_grad(): no graph is made")
-            if single:
-                advice.append("to add up losses take the numbers, total += loss.item(): adding the tensors keeps each one's graph")
-            advice.append("a result that is held on to holds its graph: del it, or keep result.detach()")
+        sums = [added for tensor in tensors if tensor._data.size == 1 and (added := added_up(tensor._node))[0]]
+        if made.saved and sums:
+            count, name = max(sums)
+            advice.append(
+                f"this is a sum of {count:,} results of '{name}', added one after the other, and keeps the graphs of all: where "
+                "these are losses of several batches, total += loss.item() keeps none"
+            )
         if made.saved and made.gradients and not made.consumed:
             advice.append("if its backward pass has been made, retain_graph=True or create_graph=True kept all this")
         if self.tracked_gradients:
@@ -206,11 +218,36 @@ class _Count:
             advice.append(f"{size_text(double)} of it are float64: with data and parameters of float32 it would be half")
         if made.saved and self.wasted >= notable:
             advice.append(f"{size_text(self.wasted)} are kept only since a part of an array keeps all of it: copy the part")
-        if made.saved > made.leaves:
-            advice.append("a smaller batch keeps less; the gradients of several add up to those of a large one")
         if made.records >= max(NOTABLE * made.total, 1):
             advice.append("trace() keeps the values of what runs inside: use it where you look, not in training")
+        if made.saved:
+            advice.append("where nothing is learned, as in evaluation, compute under no_grad(): no graph is made")
+            if not sums and any(tensor._data.size == 1 for tensor in tensors):
+                advice.append("to add up losses take the numbers, total += loss.item(): adding the tensors keeps each one's graph")
+            advice.append("a result that is held on to holds its graph: del it, or keep result.detach()")
+        if made.saved > made.leaves:
+            advice.append("a smaller batch keeps less; the gradients of several add up to those of a large one")
         return advice
+
+
+def added_up(node: Node | None) -> tuple[int, str]:
+    """Return how many single numbers were added one after the other, and which operation most of them came from.
+
+    (0, "") where less than three came from the same operation: a loss of several terms is a sum too.
+    """
+    waiting, terms, seen = [node], list[Node](), set[Node]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen or isinstance(node, Leaf) or math.prod(node.shape or ()) != 1:
+            continue
+        seen.add(node)
+        if node.operation.name == "add" and node.saved is not None:
+            waiting += node.parents
+        else:
+            terms.append(node)
+    names = [term.operation.name.removesuffix("_constant") for term in terms]
+    most = max(names, key=names.count, default="")
+    return (names.count(most), most) if names.count(most) >= SUMMED else (0, "")
 
 
 def innermost_modules(order: Iterable[Node]) -> dict[Node, str]:

@@ -374,7 +374,7 @@ class TestNanThatComesIn:
         error = caught.value
         assert (error.operation, error.argument) == ("multiply", "x2")
         assert "it was not made here, but came in with its argument 'x2'" in error.summary
-        assert "1 nan, called 'data'" in str(error)
+        assert "\n  argument x1  'x', (2,) float64, from 1 to 2\n  argument x2  'data', (2,) float64, all 1, 1 nan" in str(error)
         assert "cure" not in str(error)
 
     def test_a_single_number(self) -> None:
@@ -391,7 +391,7 @@ class TestNanThatComesIn:
     def test_in_the_middle_of_a_sequence(self) -> None:
         with anomaly(r"'concatenate' passed nan on, .* argument 'arrays\[1\]'") as caught:
             ad.concatenate([leaf([1.0]), leaf([NAN], "bad")])
-        assert "called 'bad'" in str(caught.value)
+        assert "argument arrays[1]  'bad', (1,) float64, 1 nan" in str(caught.value)
 
     def test_in_a_parameter_of_a_fused_operation(self) -> None:
         layer = nn.Linear(2, 2)
@@ -431,7 +431,7 @@ class TestModules:
         with anomaly("operation 'log' made inf in 6 of 6") as caught:
             model(np.ones((2, 3)))
         assert caught.value.module == "1.layers.1.0"
-        assert "module  1.layers.1.0 (Deep)" in str(caught.value)
+        assert "module      1.layers.1.0 (Deep)" in str(caught.value)
         assert not getattr(caught.value, "__notes__", [])
 
     def test_backward_three_deep(self) -> None:
@@ -477,13 +477,53 @@ class TestWhatItSays:
         here = line() - 1
         assert str(caught.value).splitlines() == [
             "the rule of operation 'sqrt' for 'x' made inf in 1 of 2 elements, from a finite gradient",
-            f"  line    {__file__}:{here}: np.sqrt(x).sum().backward()  # this line",
-            "  rule    lambda g, y: g / (2 * y)",
-            "  g       (2,) float64, all 1",
-            "  y       (2,) float64, from 0 to 2",
-            "  result  (2,) float64, 0.25, 1 infinite".replace("0.25", "all 0.25"),
-            "  cure    the slope of the square root at 0 is infinite: np.sqrt(x + 1e-12), or choose with np.where before the root",
+            f"  line        {__file__}:{here}: np.sqrt(x).sum().backward()  # this line",
+            "  rule        lambda g, y: g / (2 * y)",
+            "  gradient g  (2,) float64, all 1",
+            "  output y    (2,) float64, from 0 to 2",
+            "  result      (2,) float64, all 0.25, 1 infinite",
+            "  cure        the slope of the square root at 0 is infinite: np.sqrt(x + 1e-12), "
+            "or choose with np.where before the root",
         ]
+
+    def test_an_argument_is_not_taken_for_a_tensor_of_that_name(self) -> None:
+        x, weights = leaf([1.0, 2.0], name="x2"), leaf([0.0, 5.0], name="weights")
+        with anomaly() as caught:
+            x / weights
+        told = str(caught.value)
+        assert "  argument x1  'x2', (2,) float64, from 1 to 2\n" in told
+        assert "  argument x2  'weights', (2,) float64, from 0 to 5\n" in told
+
+    def test_an_infinity_may_be_masked_out_afterwards_but_a_nan_not(self) -> None:
+        z = leaf([0.0, 4.0])
+        with anomaly() as caught:
+            np.where(z > 0, np.log(z), 0)
+        assert 'masks out afterwards does no harm here: detect_anomaly(check="nan") ignores it' in str(caught.value)
+        with detect_anomaly(check="nan"):
+            np.where(z > 0, np.log(z), 0).sum().backward()
+        assert z.grad is not None
+        assert z.grad.tolist() == [0, 0.25]
+        z = leaf([-1.0, 4.0])
+        with anomaly(check="nan") as caught:
+            np.where(z > 0, np.sqrt(z), 0)
+        assert "masks out" not in str(caught.value)
+        assert "mask first: np.sqrt(np.where(x > 0, x, 1))" in str(caught.value)
+        with detect_anomaly():
+            np.where(z > 0, np.sqrt(np.where(z > 0, z, 1)), 0).sum().backward()
+        assert z.grad is not None
+        assert z.grad.tolist() == [0, 0.25]
+
+    def test_where_the_line_is_not_known_it_says_how_to_know_it(self) -> None:
+        y = np.sqrt(leaf([0.0])).sum()
+        with anomaly() as caught:
+            y.backward()
+        assert "  line        not known, as it was called outside the block: record it under trace()" in str(caught.value)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+        with trace():
+            y = np.sqrt(leaf([0.0])).sum()
+        with anomaly() as caught:
+            y.backward()
+        assert f"  line        {__file__}:{line() - 3}: y = np.sqrt" in str(caught.value)
 
     def test_statistics(self) -> None:
         with anomaly() as caught:
@@ -540,6 +580,18 @@ class TestPictures:
         assert edge.gradient is not None
         assert edge.gradient.tolist() == [1.5, INF]  # type: ignore[union-attr]
 
+    def test_values_are_those_that_are_known(self) -> None:
+        for function, own, before in ((np.log, None, [0.0, 4.0]), (np.sqrt, [0.0, 2.0], None)):
+            with np.errstate(divide="ignore"):
+                y = function(leaf([0.0, 4.0]) * 1).sum()
+            with anomaly() as caught:
+                y.backward()
+            drawn = caught.value.drawing.description.nodes
+            (argument,) = [node for node in drawn if node.operation == "multiply"]
+            for node, value in ((self.marked(caught.value), own), (argument, before)):
+                assert (None if node.value is None else node.value.tolist()) == value
+                assert ("not kept" in node.no_value) == (value is None)
+
     def test_only_the_neighbourhood(self) -> None:
         x = leaf([1.0])
         with anomaly() as caught:
@@ -555,7 +607,7 @@ class TestPictures:
         with anomaly(picture=path) as caught:
             np.log(leaf([0.0]) * 1)
         assert caught.value.picture == path
-        assert f"  picture  {path}" in str(caught.value)
+        assert f"  picture     {path}" in str(caught.value)
         assert "log" in path.read_text(encoding="utf-8")
 
     def test_values_are_kept_for_it(self, tmp_path: pathlib.Path) -> None:
@@ -568,7 +620,7 @@ class TestPictures:
 
     def test_a_failure_to_draw_does_not_hide_the_error(self, tmp_path: pathlib.Path) -> None:
         for path, why in ((tmp_path / "no folder" / "a.dot", "No such file"), (tmp_path / "a.unknown", "suffix")):
-            with anomaly(f"picture  none: .*{why}", picture=path) as caught:
+            with anomaly(f"picture     none: .*{why}", picture=path) as caught:
                 np.log(leaf([0.0]))
             assert caught.value.picture is None
 
@@ -679,7 +731,7 @@ class TestTheSwitch:
                 y.backward()
             x * 3
         assert [node.operation.name for node in seen.nodes] == ["multiply", "sqrt", "sum", "multiply"]
-        assert "called 'x'" not in str(caught.value)  # the rule of sqrt sees only its output
+        assert "argument x" not in str(caught.value)  # the rule of sqrt sees only its output
 
     def test_a_graph_traced_before_is_watched(self) -> None:
         with trace():

@@ -156,8 +156,18 @@ ADVICE: list[tuple[str, Callable[[], Tensor], list[str], list[str]]] = [
     ("activations", lambda: np.exp(leaf(10) * np.ones((100, 10))).sum(), ["a smaller batch"], []),
     ("parameters", lambda: np.exp(living(100, 100) @ np.ones(100)).sum(), ["no_grad()"], ["a smaller batch"]),
     ("create_graph", lambda: differentiated(), ["set .grad to None"], []),
+    ("losses of several batches", lambda: batches(np.add), ["a sum of 5 results of 'sum',", "total += loss.item()"], ["to add up"]),
+    ("a loss of two terms", lambda: batches(np.add, 2), ["to add up losses"], ["this is a sum"]),
+    ("a product", lambda: batches(np.multiply), ["to add up losses"], ["this is a sum"]),
     ("retain_graph", lambda: retained(), ["retain_graph=True"], []),
 ]
+
+def batches(together: Callable[[Tensor, Tensor], Tensor], count: int = 5) -> Tensor:
+    total, w = Tensor(0.0), living(10)
+    for _ in range(count):
+        total = together(total, np.exp(w).sum())
+    return total
+
 
 def differentiated() -> Tensor:
     y = (living(10) ** 3).sum()
@@ -178,6 +188,21 @@ def test_advice_is_given_where_it_applies(make: Callable[[], Tensor], said: list
         assert words in text
     for words in unsaid:
         assert words not in text
+
+
+def test_what_is_true_here_comes_first() -> None:
+    advice = memory_report(batches(np.add)).advice
+    assert [advice[0].split()[0], advice[1].split(":")[0]] == ["this", "400 B of it are float64"]
+
+
+def test_an_untracked_tensor_keeps_no_graph() -> None:
+    report = memory_report(Tensor([1.0]))
+    assert str(report) == "0 B: the tensor is not tracked and keeps no graph"
+    assert (report.untracked, report.total, report.advice) == (1, 0, [])
+    assert str(memory_report(Tensor([1.0]), Tensor(2.0))) == "0 B: none of the 2 tensors is tracked, and they keep no graph"
+    mixed = str(memory_report(Tensor([1.0]), np.exp(leaf(10))))
+    assert mixed.splitlines()[1] == "1 of the tensors is not tracked: no graph"
+    assert "not tracked" not in str(memory_report(leaf(3)))
 
 
 def test_printed() -> None:
@@ -217,7 +242,7 @@ def test_a_long_table_ends_with_the_rest() -> None:
 def test_untracked_and_wrong_ones() -> None:
     report = memory_report(Tensor(np.ones(3)))
     assert (report.total, report.operations, report.entries) == (0, 0, [])
-    assert str(report) == "0 B kept alive by a graph of 0 operations (0 bytes)"
+    assert str(report) == "0 B: the tensor is not tracked and keeps no graph"
     with pytest.raises(TypeError, match="memory_report: expected Tensors, got Linear; give it a result"):
         memory_report(nn.Linear(1, 1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="at least one Tensor"):

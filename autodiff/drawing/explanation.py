@@ -21,7 +21,8 @@ from ..tensor import Tensor
 from ..tracing import summed_up
 from .describing import describe_graph
 from .naming import UniqueNames, number, plain_text
-from .paths import Route, Routes
+from .paths import Route, Routes, Step
+from .rules import rules_of
 from .telling import as_latex, as_text, count_text, question
 
 MOST_DESCRIBED = 5000  # nodes; larger graphs are not drawn, and their nodes go by their names or operations
@@ -39,6 +40,7 @@ class Path:
                   they are numbers (times the cotangent, where one was given)
     arguments     for each step, by which argument it goes, where there are several ways for the same step; else ""
     pushed        for each node, what arrives there along this path alone; empty where all factors are numbers
+    rules         for each step, the operation and its rule for that argument as it is written; g is what arrives
     """
 
     nodes: tuple[str, ...]
@@ -46,6 +48,7 @@ class Path:
     contribution: Any
     arguments: tuple[str, ...]
     pushed: tuple[Any, ...] = ()
+    rules: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         nodes = self.nodes if len(self.nodes) < 10 else (*self.nodes[:4], "…", *self.nodes[-4:])
@@ -309,20 +312,34 @@ def _rest(total: Any, contributions: list[Any], all_listed: bool, tolerance: flo
 
 def _path(route: Route, routes: Routes, ids: dict[Node, str]) -> Path:
     nodes, factors, arguments = [ids[routes.target]], [], []
+    rules = []
     pushed = route.pushed[:1]
     for i, (step, local) in enumerate(zip(route.steps, route.local)):
         ways = (step.whole or step.node).parents
         argument = step.argument if ways.count(step.parent) > 1 else ""
         nodes.append(ids[step.whole or step.node])
         factors.append(local)
+        rules.append(_rule(step))
         arguments.append(argument)
         pushed += route.pushed[i + 1 : i + 2]
         if step.whole is not None:
             nodes.append(ids[step.node])
             factors.append(1.0 if routes.scalar else str(step.node.operation.name))
             arguments.append("")
+            rules.append("the part of several outputs")
             pushed += route.pushed[i + 1 : i + 2]
-    return Path(tuple(nodes), tuple(factors), route.contribution, tuple(arguments), tuple(pushed))
+    return Path(tuple(nodes), tuple(factors), route.contribution, tuple(arguments), tuple(pushed), tuple(rules))
+
+
+def _rule(step: Step) -> str:
+    """Return what an operation does with what arrives, such as "tanh: g * (1 - y * y)"; of a longer rule its name."""
+    operation = step.operation
+    name = str(operation.name).removesuffix("_constant")
+    texts = rules_of(operation)
+    text = texts.get(operation.arguments[0] if operation.sequence else step.argument) or texts.get("", "")
+    if text.startswith("lambda"):
+        return f"{name}: {text.partition(':')[2].strip()}"
+    return f"{name}: by {text.removeprefix('def ').partition('(')[0]}()" if text.startswith("def ") else name
 
 
 def _walk(routes: Routes, ids: dict[Node, str], element: tuple[int, ...]) -> tuple[tuple[Arrival, ...], int, Arrival | None]:

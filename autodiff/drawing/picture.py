@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 MOST_INLINE = 2000  # nodes; beyond that a notebook would wait, and the page with it
+MOST_BY_GRAPHVIZ = 1000  # nodes of an .svg; Graphviz's time depends on the graph, the library's own layout keeps to a budget
 MOST_DRAWN = 5000  # nodes; Graphviz takes minutes beyond, and makes pictures that nothing opens
 
 
@@ -211,7 +212,7 @@ class Drawing:
         return as_json(self.description)
 
     def svg(self) -> str:
-        """Return the picture as SVG, laid out by Graphviz where it is installed, else by a layout of the library's own."""
+        """Return the picture as SVG, laid out by Graphviz where it is installed; elsewhere, and if large, by the own layout."""
         return self._rendered("svg").decode("utf-8")
 
     def html(self) -> str:
@@ -275,7 +276,7 @@ class Drawing:
         if count > MOST_DRAWN:
             what_to_do = advice(self.description, MOST_DRAWN)
             raise ValueError(f"a picture of {count} nodes is too large to be laid out or read. {what_to_do}")
-        if engines()[0] == "own":
+        if engines()[0] == "own" or (format == "svg" and count > MOST_BY_GRAPHVIZ):
             if format == "svg":
                 return as_svg(self.shown, self.look, self.direction).encode("utf-8")
             ways = f"{HOW_TO_GET['dot']}. Or {HOW_TO_GET['pygraphviz']}"

@@ -5,6 +5,8 @@ Knows how a path, a sum and the order of a pass are told, in lines of at most 10
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 import textwrap
 import unicodedata
@@ -31,6 +33,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def question(e: Explanation) -> str:
     """Return what is explained, such as `∂loss/∂w[0]`."""
+    e = _abbreviated(e)
     above = f"∂{_short(e.output)}{_index(e.of)}" if e.of is not None else f"∂(c·{_short(e.output)})"
     return f"{above}/∂{_short(e.wrt)}{_index(e.element)}"
 
@@ -54,6 +57,7 @@ def count_text(count: int) -> str:
 
 def as_text(e: Explanation) -> str:
     """Return the whole of an explanation, for a terminal."""
+    e = _abbreviated(e)
     here = question(e)
     lines = [f"{here} = {number(e.total)}", ""]
     start, end = _short(e.wrt), _short(e.output)
@@ -71,7 +75,8 @@ def as_text(e: Explanation) -> str:
     else:
         lines += _wrapped(
             f"The chain rule: push the cotangent of {end} back along each path from {start}, and add up what the paths bring "
-            f"to {start}{_index(e.element)}."
+            f"to {start}{_index(e.element)}. A path is written as the values went; below it stands what arrives at each node on "
+            f"the way back, from {end} to {start}, and the rule that made it of the g in the line before."
         )
     if lines[-1]:
         lines.append("")
@@ -116,10 +121,36 @@ def _paths(e: Explanation, numbers: bool) -> list[str]:
         if numbers:
             how = [*_joined(_symbols(path, e), "· "), *_joined(_figures(path, e), "· ", "= ")]
         else:
-            pushed = ["…" if g is None else brief(g) for g in _shortened(path.pushed[::-1], None)]
-            how = ["pushed back:", *_joined(pushed, "→ ")]
+            lines += _pushed(path, e, " " * (wide + 4))
+            continue
         lines += _flowing(how, " " * (wide + 4), " " * (wide + 6))
     return lines + _untold(e, len(told))
+
+
+def _pushed(path: Path, e: Explanation, indent: str) -> list[str]:
+    """Return for each node of a path, from the output on, what arrives there, and the rule that made it."""
+    rows = [(node, brief(g), rule) for node, g, rule in zip(path.nodes, path.pushed, (*path.rules, "where it starts"))][::-1]
+    rows = [row and (_short(row[0]), _clipped(row[1], 26), row[2]) for row in _shortened(rows, None)]
+    names, figures = (max(_width(row[i]) for row in rows if row) for i in (0, 1))
+    lines = []
+    for row in rows:
+        start = f"{indent}  {_padded(row[0], names)}  {_padded(row[1], figures)}  " if row else f"{indent}  ⋮"
+        lines.append(start + _clipped(" ".join(row[2].split()), COLUMNS - _width(start)) if row else start)
+    start = f"{_short(path.nodes[0])}{_index(e.element)} gets "
+    if len(path.nodes) > 1 and e.element and (product := _at_element(path, e)):
+        lines.append(f"{indent}  {start}{product} = {number(path.contribution)}")
+    return lines
+
+
+def _at_element(path: Path, e: Explanation) -> str:
+    """Return the last product of the walk back at the chosen element, "" where it is no single product that is known."""
+    factor, g = path.factors[0], path.pushed[1]
+    if not isinstance(factor, np.ndarray) or isinstance(g, Statistics) or factor.shape != np.shape(path.pushed[0]):
+        return ""
+    g = np.asarray(g)
+    if g.size != 1 and g.shape != factor.shape:
+        return ""
+    return f"{number(g.item() if g.size == 1 else g[e.element].item())} · {_in_product(number(factor[e.element].item()))}"
 
 
 def _untold(e: Explanation, told: int) -> list[str]:
@@ -129,9 +160,10 @@ def _untold(e: Explanation, told: int) -> list[str]:
 def _row(path: Path, e: Explanation) -> tuple[str, str, str, str]:
     """Return the cells of one line: `w → add → loss:`, the local derivatives, their numbers, what they bring."""
     symbols, figures = _symbols(path, e), _figures(path, e)
-    between = " = " + " · ".join(figures) if len(figures) > 1 else ""
-    brings = number(path.contribution)
-    return " ".join(_links(path)) + ":  ", " · ".join(symbols), between, f" = {brings}" if symbols else brings
+    between = " = " + " · ".join(figures) if symbols else ""
+    brings = number(path.contribution)  # a single figure is that already
+    last = f" = {brings}" if len(figures) > 1 else "" if symbols else brings
+    return " ".join(_links(path)) + ":  ", " · ".join(symbols), between, last
 
 
 def _links(path: Path) -> list[str]:
@@ -147,12 +179,12 @@ def _links(path: Path) -> list[str]:
     return told
 
 
-def _ratios(path: Path) -> list[tuple[str, str] | None]:
+def _ratios(path: Path, by_argument: bool = True) -> list[tuple[str, str] | None]:
     """Return what is differentiated by what in each step, that at the output first, as the chain rule is written.
 
     None stands for the middle of a long path.
     """
-    below = [argument or node for argument, node in zip(path.arguments, path.nodes)]
+    below = [argument if argument and by_argument else node for argument, node in zip(path.arguments, path.nodes)]
     return _shortened(list(zip(path.nodes[1:], below))[::-1], None)
 
 
@@ -282,6 +314,30 @@ def _short(name: str, room: int = NAME) -> str:
     return "".join(kept[:middle]) + "…" + "".join(kept[middle:])
 
 
+def _abbreviated(e: Explanation) -> Explanation:
+    """Return an explanation in which long ids are only what stands after their last dot, where nothing else is called so."""
+    names = {e.output, e.wrt, *(node for path in e.paths for node in path.nodes), *(arrival.node for arrival in e.walk)}
+    names |= {sender for arrival in (*e.walk, *filter(None, [e.waited])) for sender, _ in arrival.terms}
+    names |= {e.waited.node} if e.waited else set()
+    last = [name.rpartition(".")[2] for name in names]
+    short = {name: end for name, end in zip(names, last) if _width(name) > NAME and end and last.count(end) == 1}
+    if not short:
+        return e
+
+    def arrived(arrival: Arrival) -> Arrival:
+        terms = tuple([(short.get(sender, sender), term) for sender, term in arrival.terms])
+        return type(arrival)(short.get(arrival.node, arrival.node), arrival.gradient, terms)
+
+    told = copy.copy(e)
+    told.output, told.wrt = short.get(e.output, e.output), short.get(e.wrt, e.wrt)
+    told.paths = tuple([
+        dataclasses.replace(path, nodes=tuple([short.get(node, node) for node in path.nodes])) for path in e.paths
+    ])  # fmt: skip
+    told.walk = tuple(map(arrived, e.walk))
+    told.waited = None if e.waited is None else arrived(e.waited)
+    return told
+
+
 def _clipped(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
@@ -320,6 +376,7 @@ def _flowing(parts: Sequence[str], first: str, indent: str) -> list[str]:
 
 def as_latex(e: Explanation) -> str:
     """Return the sum over the paths as LaTeX that both MathJax and KaTeX read; names stay names."""
+    e = _abbreviated(e)
     above = _typeset(e.output) + _index(e.of) if e.of is not None else rf"\left(c\cdot {_typeset(e.output)}\right)"
     here = rf"\frac{{\partial {above}}}{{\partial {_typeset(e.wrt)}{_index(e.element)}}}"
     told = e.paths[:TYPESET]
@@ -334,7 +391,7 @@ def as_latex(e: Explanation) -> str:
 def _typeset_row(path: Path, e: Explanation, start: str) -> str:
     fractions = [
         rf"\frac{{\partial {_typeset(ratio[0])}}}{{\partial {_typeset(ratio[1])}}}" if ratio else r"\cdots"
-        for ratio in _ratios(path)
+        for ratio in _ratios(path, False)
     ]
     symbols = r" \cdot ".join((["c"] if e.of is None else []) + fractions) or "1"
     value = _typeset_number(path.contribution)

@@ -252,6 +252,44 @@ def test_a_cotangent_of_a_single_number_stands_in_front_of_the_product() -> None
     assert "c · ∂multiply/∂x = 5 · 2 = 10" in str(e)
 
 
+def test_what_arrives_is_told_on_the_way_back_with_the_rules() -> None:
+    w, x = variable([1.0, 2.0], "w"), variable([3.0, 4.0], "x")
+    loss = (w * x).sum()
+    loss.name = "loss"
+    e = explain(loss, w, element=1)
+    check(e, loss, w, rtol=1e-9)
+    assert [rule.partition(":")[0] for rule in e.paths[0].rules] == ["multiply", "sum"]
+    told = [" ".join(row.split()) for row in str(e).splitlines()]
+    start = told.index("loss 1 where it starts")
+    assert told[start + 1].startswith("multiply [1 1] sum: ")
+    assert told[start + 2 : start + 4] == ["w [3 4] multiply: g * x2", "w[1] gets 1 · 4 = 4"]
+
+
+def test_a_long_id_is_its_last_part_where_nothing_else_is_called_so() -> None:
+    x = variable(2.0, "a_very_long_model_name.layers.x")
+    y = np.sin(x)
+    y.name = "another_very_long_model_name.y"
+    assert str(explain(y, x)).startswith("∂y/∂x = ")
+    assert repr(explain(y, x)).startswith("Explanation(∂y/∂x = ")
+    assert explain(y, x).wrt == x.name
+    y.name = "another_very_long_model_name.x"
+    assert "…" in str(explain(y, x))
+
+
+def test_numbers_of_short_and_long_paths_stand_below_each_other() -> None:
+    x = variable(2.0, "x")
+    rows = [row for row in str(explain(np.sin(x) + x, x)).splitlines() if "∂add" in row and ":" in row]
+    assert len({row.index(" = ") for row in rows}) == 1
+
+
+def test_an_element_that_there_is_none_of_is_told_how_one_is_written() -> None:
+    w = variable(np.ones((2, 2)), "w")
+    with pytest.raises(IndexError, match=r"counted row by row, that is element=\(1, 1\)"):
+        explain((w * w).sum(), w, element=3)
+    with pytest.raises(IndexError, match=r"one integer for each axis, such as element=\(1, 1\)"):
+        explain((w * w).sum(), w, element=(0, 5))
+
+
 def test_how_many_paths() -> None:
     x = variable(1, "x")
     y = x * 1 + x * 2 + x * 3 + x * 4
@@ -345,7 +383,8 @@ def test_factors_of_arrays() -> None:
     np.testing.assert_allclose(path.factors[2], 1 - np.tanh((w.numpy() @ x.numpy()) / 10) ** 2)
     np.testing.assert_allclose(path.factors[3], np.ones(3))
     assert path.factors[4] == 2
-    assert "pushed back: 1 → 2 → [2 2 2] →" in str(e)
+    assert [row.split()[1:5] for row in str(e).splitlines() if "where it starts" in row] == [["1", "where", "it", "starts"]]
+    assert "  tanh      [2 2 2] " in str(e)
 
 
 def test_several_outputs_of_one_operation() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .chain_rule import outward
+from .border import outward
 from .culprit import AnomalyError, picture_of, saved_to, standing_in
 from .finiteness import Bad, array_of, floats_in, found_in, holder_of_nan, without
 from .graph import Mode, Node, Variable, _Switch, label, left_out, notes_of

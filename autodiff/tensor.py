@@ -15,7 +15,8 @@ import numpy as np
 
 from . import declaration, dispatch, operators
 from .arguments import as_array, as_dtype, plain
-from .chain_rule import accumulate, deposit, implicit_seed, inward, outward, propagate
+from .border import accumulate, deposit, implicit_seed, inward, outward
+from .chain_rule import propagate
 from .graph import Leaf, Variable, keeps_its_gradient, label, notes_of, wrap
 from .memory import Memory, View, adopt_constant, kept, separate
 from .operators import Operators

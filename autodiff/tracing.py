@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .chain_rule import arrays_in, outward
+from .border import outward
+from .chain_rule import arrays_in
 from .graph import Node, Variable, current_mode, label, listening
 
 WHOLE = 1000  # arrays up to this many elements are kept whole, larger ones as statistics

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .arguments import as_array
-from .chain_rule import add_to, implicit_seed, inward, outward, own_tensor, propagate
+from .border import implicit_seed, inward, outward, own_tensor
+from .chain_rule import add_to, propagate
 from .dispatch import is_tracked
 from .graph import enable_grad, is_grad_enabled, wrap
 from .ops.elementwise import positive

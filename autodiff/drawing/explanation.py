@@ -14,7 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..chain_rule import implicit_seed, inward
+from ..border import implicit_seed, inward
 from ..flow import behind
 from ..graph import Leaf, Node
 from ..tensor import Tensor

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..chain_rule import outward
+from ..border import outward
 from ..flow import flow_back, handed_on
 from ..graph import Node
 from ..tracing import Statistics, summed_up

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..chain_rule import outward
+from ..border import outward
 from ..flow import Flow, behind, flow_back, unconsumed
 from ..graph import Leaf, Node, enable_grad, notes_of
 from ..recording import OPERATIONS

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor
-from autodiff.chain_rule import outward, propagate
+from autodiff.border import outward
+from autodiff.chain_rule import propagate
 from autodiff.graph import Group, Leaf, Node, Variable, label
 from autodiff.tracing import Record, Trace, caller
 

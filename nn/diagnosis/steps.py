@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, enable_grad
-from autodiff.chain_rule import outward, propagate
+from autodiff.border import outward
+from autodiff.chain_rule import propagate
 from autodiff.graph import wrap
 
 from .. import optim

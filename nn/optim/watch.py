@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable
 
 from autodiff import Tensor
-from autodiff.chain_rule import passes
+from autodiff.border import passes
 from autodiff.graph import next_number
 
 ROUNDS = 3  # steps in a row that are needed for the guess that nobody ever drops the gradients

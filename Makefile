@@ -22,10 +22,13 @@ demo:  ## train on real handwritten digits, and draw how it learns
 	$(call setup,--editable '.[demo]')
 	@$(run) examples/digits.py
 
-test:  ## run the whole test suite, with coverage of autodiff/
+# What of the suite `make test` runs; the rest takes some minutes more: make test SELECT=
+SELECT ?= -m "not slow"
+
+test:  ## run the test suite, with coverage of autodiff/; with SELECT= also what takes long
 	$(call setup,--editable . --group test)
 	@$(run) tools/install_torch.py
-	$(run) -m pytest $(wildcard tests autodiff nn) --ignore=tests/benchmarks --doctest-modules -n auto --dist worksteal \
+	$(run) -m pytest $(wildcard tests autodiff nn) --ignore=tests/benchmarks --doctest-modules $(SELECT) -n auto --dist worksteal \
 		--cov=autodiff --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 lint:  ## check style (ruff) and types (mypy)

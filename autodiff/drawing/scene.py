@@ -36,12 +36,11 @@ STRAIGHT = 3.0  # how much the main stream wants to be straight, compared with p
 
 
 def scenes(
-    description: Description, look: Look, direction: str | None = None, engine: str = "own", mode: str = "page"
+    description: Description, look: Look, direction: str | None = None, mode: str = "page"
 ) -> dict[str, Scene]:
     """Return the scenes by the id of their group, outer ones first, that of the whole under "".
 
     direction  "right" or "down"; None for right where the graph is small and flat, else down
-    engine     who arranges: "own", or another that `layout` knows
     mode       "page": groups lie in boxes, closed or scaled; "static": all are open, at full size, and lines run through frames
 
     >>> from autodiff.drawing.description import DrawnEdge, DrawnNode
@@ -54,7 +53,7 @@ def scenes(
     if mode not in ("page", "static"):
         raise ValueError(f"scenes: mode is 'page' or 'static', got {mode!r}")
     found = levels_of(description, bundled=mode == "page")
-    builder = _Builder(description, look, direction or direction_of(description), engine, mode == "page", found)
+    builder = _Builder(description, look, direction or direction_of(description), mode == "page", found)
     made = {id: builder.build(id) for id in reversed(found)}
     return {id: made[id] for id in found}
 
@@ -71,8 +70,8 @@ def direction_of(description: Description) -> str:
 class _Builder:
     """Makes scenes, inner ones before those around them."""
 
-    def __init__(self, description: Description, look: Look, direction: str, engine: str, paged: bool, levels: dict[str, Level]):
-        self.description, self.look, self.engine, self.paged, self.levels = description, look, engine, paged, levels
+    def __init__(self, description: Description, look: Look, direction: str, paged: bool, levels: dict[str, Level]):
+        self.description, self.look, self.paged, self.levels = description, look, paged, levels
         self.direction, self.down = direction, direction == "down"
         self.context = Context.of(description, look)
         self.nodes = {node.id: node for node in description.nodes}
@@ -205,12 +204,12 @@ class _Builder:
         place = {end: i for i, end in enumerate(level.ends)}
         turned = [place[each.source] > place[each.target] for each in lines]  # in a circle of groups; else none is
         links = [Link(k.target, k.source, k.enters_at, k.leaves_at, k.straight) if back else k for k, back in zip(links, turned)]
-        arrangement = arrange(list(boxes.values()), links, self.direction, self.engine, GAP)
+        arrangement = arrange(list(boxes.values()), links, self.direction, GAP)
         if len(scene.ports) > 1 and len(items) <= MOST_ARRANGED_TWICE:
             again = self._ports_in_order(boxes, lines, arrangement)
             if list(again) != list(boxes):
                 boxes = again
-                arrangement = arrange(list(boxes.values()), links, self.direction, self.engine, GAP)
+                arrangement = arrange(list(boxes.values()), links, self.direction, GAP)
         self._put(scene, arrangement, {end: arrangement.corners[box.id] for end, box in boxes.items()}, items)
         dx, dy = self._offset(scene)
         for each, path, back in zip(lines, arrangement.paths, turned):

@@ -30,17 +30,16 @@ ROUND = 9.0  # radius of round corners
 SHORT = 2  # characters of a text that may be pressed together where the font is wider
 
 
-def as_svg(description: Description, look: Look, direction: str | None = None, engine: str = "own") -> str:
+def as_svg(description: Description, look: Look, direction: str | None = None) -> str:
     """Return a whole file: all groups open, a caption beneath, in the colours of the look's theme.
 
     direction  "right" or "down"; None for what suits the graph
-    engine     who arranges, see `scenes`
 
     >>> from autodiff.drawing.description import DrawnNode
     >>> "<script>" in as_svg(Description([DrawnNode("x", "variable", name="<script>")], [], []), Look())
     False
     """
-    found = scenes(description, look, direction, engine, "static")
+    found = scenes(description, look, direction, "static")
     pen = _Pen(look, scale_of(description, look), literal=True)
     frames: list[str] = []
     lines: list[str] = []

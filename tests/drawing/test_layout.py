@@ -278,7 +278,6 @@ def test_what_cannot_be_placed_is_refused(made: list[Box], links: list[Link], me
     ("settings", "message"),
     [
         ({"direction": "up"}, "direction is 'right' or 'down', got 'up'"),
-        ({"engine": "neato"}, "engine is 'own', 'dot' or 'pygraphviz', got 'neato'"),
         ({"gap": (-1.0, 3.0)}, "two distances of 0 or more"),
     ],
 )

@@ -200,11 +200,6 @@ def test_a_graph_without_nodes_is_a_picture() -> None:
     assert parsed(as_svg(Description([], [], []), Look())).get("width") == "32"
 
 
-def test_other_engines_are_asked_for_by_name() -> None:
-    with pytest.raises(ValueError, match="engine"):
-        as_svg(small(), Look(), engine="none of these")
-
-
 # ----------------------------------------------------------------------------------------------- the parts of a page
 
 

@@ -1,4 +1,4 @@
-"""`arrange`: boxes and links in a plane, by whichever engine."""
+"""`arrange`: boxes and links in a plane, downwards or to the right."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 from .boxes import Arrangement, Box, Link, numbered
 from .layered import arrange_layers
-from .programs import arrange_by
 
 
 def arrange(
     boxes: Sequence[Box],
     links: Sequence[Link],
     direction: str = "down",
-    engine: str = "own",
     gap: tuple[float, float] = (18.0, 28.0),
 ) -> Arrangement:
     """Return places for boxes, in ranks, and for links curves that run from rank to rank.
@@ -22,14 +20,12 @@ def arrange(
     boxes      in the order in which they were made
     links      from earlier boxes to later ones; two links may have the same ends
     direction  "down" or "right"
-    engine     "own", or one of `engines()`
     gap        least distances between neighbours in a rank, and between ranks
 
-    The library's own engine does less for each box where there are many, so that time grows hardly faster than the graph: lines
+    It does less for each box where there are many, so that time grows hardly faster than the graph: lines
     cross more often, and the longest links run beside everything. No line runs through a box.
 
-    Everything is deterministic. Raises ValueError for boxes with the same id, unknown ids and links that run in a circle,
-    RuntimeError for an engine that is not installed.
+    Everything is deterministic. Raises ValueError for boxes with the same id, unknown ids and links that run in a circle.
 
     >>> found = arrange([Box("x", 40, 20), Box("y", 60, 20)], [Link("x", "y")])
     >>> found.corners, found.paths[0][0], found.paths[0][-1]
@@ -40,12 +36,8 @@ def arrange(
         raise ValueError(f"arrange: direction is 'right' or 'down', got {direction!r}")
     if not (0 <= gap[0] < math.inf and 0 <= gap[1] < math.inf):
         raise ValueError(f"arrange: gap is two distances of 0 or more, got {gap!r}")
-    if engine not in ("own", "dot", "pygraphviz"):
-        raise ValueError(f"arrange: engine is 'own', 'dot' or 'pygraphviz', got {engine!r}")
     if not boxes:
         return Arrangement(0.0, 0.0, {}, [])
-    if engine != "own":
-        return arrange_by(engine, boxes, links, ends, direction, gap)
     down = direction == "down"
     found = arrange_layers(boxes if down else [box.turned() for box in boxes], links, ends, gap)
     return found if down else found.turned()

@@ -91,13 +91,11 @@ def cut_into_layers(
     ends: Sequence[tuple[int, int]],
     ranks: Sequence[int],
     room: int = MOST_LANES,
-    sharing: bool = True,
 ) -> Layers:
     """Return boxes and links as a layered graph.
 
     ranks    of the boxes
     room     how many lanes there may be; the longest links beyond run around everything
-    sharing  whether links may share lanes
     """
     n = len(boxes)
     layers = Layers(n, list(ranks), [box.width for box in boxes], [box.height for box in boxes])
@@ -112,7 +110,7 @@ def cut_into_layers(
         if ranks[target] - ranks[source] > 1:
             long.setdefault((source, links[i].leaves_at), []).append(i)
     trunks: dict[tuple[int, float | None], list[Segment]]  # shared lanes, as far as they have grown
-    trunks = {key: [] for key, which in long.items() if sharing and len(which) > MOST_APART}
+    trunks = {key: [] for key, which in long.items() if len(which) > MOST_APART}
     around = _too_long(room, ends, ranks, long, trunks)
     for i, (link, (source, target)) in enumerate(zip(links, ends)):
         trunk = trunks.get((source, link.leaves_at))

@@ -25,17 +25,16 @@ from .embedding import as_data
 SCRIPTS = ("graph.js", "canvas.js", "pictures.js", "panel.js", "player.js", "page.js")
 
 
-def as_page(description: Description, look: Look, title: str, direction: str | None = None, engine: str = "own") -> str:
+def as_page(description: Description, look: Look, title: str, direction: str | None = None) -> str:
     """Return one HTML file with every group's drawing, all that is known of the nodes, and the script that shows it.
 
     look       what nodes show and the theme: a light page follows what the reader's system prefers, a dark one stays dark
     title      text for the top of the page
     direction  "right" or "down"; None chooses
-    engine     what lays the drawings out, see layout/
 
     The page may load nothing and send nothing, by its own policy; names and values in it are text.
     """
-    drawings = scenes(description, look, direction, engine, mode="page")
+    drawings = scenes(description, look, direction, mode="page")
     scale = scale_of(description, look)
     templates = "\n".join(_template(group, scene_markup(scene, look, scale)) for group, scene in drawings.items())
     style = f"{scene_css(look)}\n{_part('page.css')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,9 @@ def test_a_changed_file_is_refused_or_read_whole_and_a_model_is_never_half_loade
     model = nn.Linear(3, 2)
     before = {name: value.tolist() for name, value in model.state_dict().items()}
     try:
-        model.load_state_dict(nn.load(path))
+        with warnings.catch_warnings():  # a changed number may be one that float32 does not hold: NumPy says so
+            warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
+            model.load_state_dict(nn.load(path))
     except (ValueError, TypeError):  # damaged, or names, shapes or dtypes that do not fit the model
         assert {name: value.tolist() for name, value in model.state_dict().items()} == before
 

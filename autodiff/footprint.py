@@ -71,6 +71,7 @@ class MemoryReport:
 
     @property
     def total(self) -> int:
+        """All of it, in bytes: what rules need, and what a trace recorded."""
         return self.saved + self.records
 
     @property
@@ -127,7 +128,7 @@ def memory_report(*tensors: Tensor) -> MemoryReport:
     tensors  results, such as the loss; an untracked one has no graph and keeps nothing
 
     Memory counts once, however many views and operations share it, and whole, also where only a view of it is kept. It counts
-    for the first operation that keeps it.
+    for the first operation that keeps it. Raises TypeError for what is no Tensor.
 
     >>> x = Tensor(np.ones(1000), requires_grad=True)
     >>> report = memory_report(np.exp(x).sum())

@@ -157,7 +157,8 @@ def summary(model: Module, input: Any = None, *, depth: int | None = None) -> Su
     depth  how many levels of modules the table shows; all by default. Numbers of what lies deeper belong to the last one shown
 
     The model runs once, as it stands (training or not), and is left as it was. Shared parameters count once. Multiply-adds are
-    those of matrix products (linear, matmul, dot, einsum ...): what works element by element is not counted.
+    those of matrix products (linear, matmul, dot, einsum ...): what works element by element is not counted. Raises TypeError for
+    what is no Module, ValueError for a shape with None in it, and what the model itself raises.
 
     >>> from nn import Linear, ReLU, Sequential
     >>> summary(Sequential(Linear(4, 8), ReLU(), Linear(8, 2)), (16, 4))

@@ -22,6 +22,7 @@ from ..tracing import summed_up
 from .describing import describe_graph
 from .naming import UniqueNames, number, plain_text
 from .paths import Route, Routes, Step
+from .recorded import tracked
 from .rules import rules_of
 from .telling import as_latex, as_text, count_text, question
 
@@ -144,19 +145,13 @@ def explain(
     >>> why.paths
     (Path(a → multiply → add: 3), Path(a → multiply → add: 3), Path(a → add: 1))
     """
-    if not isinstance(output, Tensor):
-        raise TypeError(f"explain: expected a Tensor to explain, got {type(output).__name__}")
-    if output._node is None:
-        called = f" '{plain_text(output.name)}'" if output.name else ""
-        raise RuntimeError(
-            f"explain: the tensor{called} is not tracked, so there is no graph. Make an input with requires_grad=True, and check "
-            "that no no_grad(), detach() or numpy() lies between"
-        )
+    node = tracked(output, "explain", "a Tensor to explain")._node
+    assert node is not None
     most = operator.index(paths)
     if most < 0:
         raise ValueError(f"explain: paths is how many to list, got {most}")
     seed, chosen = _start(output, of, cotangent)
-    graph = _Graph(output._node, output=output)
+    graph = _Graph(node, output=output)
     single = wrt is None or isinstance(wrt, (Tensor, str))
     wanted = [wrt] if single else builtins.list(wrt)
     if not single and element is not None:
@@ -164,7 +159,7 @@ def explain(
     found = []
     for one in wanted:
         target = graph.node_of(one)
-        routes = Routes(output._node, seed, target)
+        routes = Routes(node, seed, target)
         found.append(_explanation(graph, routes, element, chosen, most, cotangent))
     return found[0] if single else tuple(found)
 

@@ -74,17 +74,24 @@ class Look:
             if word.startswith("+"):
                 shown |= DEFAULT_SHOW
             if word.removeprefix("+") not in SHOWS:
-                raise ValueError(f"draw: show knows {_choices(SHOWS)}; got {word!r}")
+                raise ValueError(f"draw: show knows {_choices(SHOWS)}; got {word!r}{_near(word.removeprefix('+'), SHOWS)}")
             shown.add(word.removeprefix("+"))
         for name, value, known in (("color", color, COLORS), ("theme", theme, PALETTES)):
             if value not in tuple(known):  # a tuple can be asked about what has no hash
-                raise ValueError(f"draw: {name} is one of {_choices(known)}; got {value!r}")
+                raise ValueError(f"draw: {name} is one of {_choices(known)}; got {value!r}{_near(value, known)}")
         return cls(frozenset(shown), color, theme)
 
     @property
     def palette(self) -> Palette:
         """The colours of the theme."""
         return PALETTES[self.theme]
+
+
+def _near(word: object, known: Iterable[str]) -> str:
+    import difflib  # here: only a mistake needs it
+
+    near = difflib.get_close_matches(str(word).lower(), list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _choices(known: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ from .look import Look
 from .mermaid import as_mermaid
 from .naming import counted
 from .page.page import as_page
+from .recorded import tracked
 from .scene import direction_of
 from .selecting import gradient_paths, leading_from
 from .shaping import MOST_NODES, advice, collapsed, fitting
@@ -147,14 +148,7 @@ _gradient_paths = gradient_paths
 
 def _check(tensors: list[Any]) -> None:
     for one in tensors:
-        if not isinstance(one, Tensor):
-            raise TypeError(f"draw: expected a Tensor or several, or a model and its inputs; got {type(one).__name__}")
-        if one._node is None:
-            called = f" '{one.name}'" if one.name else ""
-            raise RuntimeError(
-                f"draw: the tensor{called} is not tracked, so there is no graph. Make an input with requires_grad=True, and check "
-                "that no no_grad(), detach() or numpy() lies between"
-            )
+        tracked(one, "draw", "a Tensor or several, or a model and its inputs")
     if not tensors:
         raise ValueError("draw: got no tensor")
 

@@ -17,6 +17,21 @@ from ..recording import OPERATIONS
 from ..tensor import Tensor
 from ..tracing import Statistics, trace
 from .evidence import record_of, retained_by
+from .naming import plain_text
+
+
+def tracked(value: Any, what: str, expected: str) -> Tensor:
+    """Return `value` if it is a tracked Tensor; else raise an error in the name of `what`, which says what was `expected`."""
+    if not isinstance(value, Tensor):
+        cure = "; autodiff.Tensor(array, requires_grad=True) makes one" if isinstance(value, np.ndarray) else ""
+        raise TypeError(f"{what}: expected {expected}; got {type(value).__name__}{cure}")
+    if value._node is None:
+        called = f" '{plain_text(value.name)}'" if value.name else ""
+        raise RuntimeError(
+            f"{what}: the tensor{called} is not tracked, so there is no graph. Make an input with requires_grad=True, and check "
+            "that no no_grad(), detach() or numpy() lies between"
+        )
+    return value
 
 
 class Recorded:

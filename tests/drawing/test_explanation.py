@@ -575,7 +575,7 @@ def test_after_backward_without_one_says_what_to_do() -> None:
 def test_refusals() -> None:
     x, v = variable([1, 2], "x"), variable(1, "v")
     y = (x * x).sum()
-    with pytest.raises(TypeError, match="expected a Tensor to explain, got float"):
+    with pytest.raises(TypeError, match="expected a Tensor to explain; got float"):
         explain(1.0, x)  # type: ignore[call-overload]
     with pytest.raises(RuntimeError, match="'k' is not tracked"):
         explain(Tensor(1.0, name="k"), x)

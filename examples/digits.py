@@ -67,9 +67,11 @@ def draw_one_step(model: Reader, measure: nn.CrossEntropyLoss, pixels: np.ndarra
     model.zero_grad()
     with ad.trace():
         loss = measure(model(ad.Tensor(pixels, name="pixels")), ad.Tensor(labels, name="labels"))
+    loss.name = "loss"
     loss.backward()
-    ad.draw(loss).save(path.with_suffix(".svg"))
-    return ad.draw(loss).save(path)
+    drawing = ad.draw(loss)
+    drawing.save(path.with_suffix(".svg"))
+    return drawing.save(path)
 
 
 def draw_learning_curve(history: nn.History, path: Path) -> Path:
